@@ -1,0 +1,55 @@
+"""irqframe: a workbench for virtual interrupt controllers.
+
+What a plugin needs most stands here; the rooms `irqframe.flow`, `irqframe.vm`, `irqframe.bits`, `irqframe.dt` and
+`irqframe.guest` hold the rest. Nothing is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from irqframe.errors import GuestError, InputError, IrqframeError, PluginError, SpecifierError, VmError
+    from irqframe.flow import Injected, Irqchip, Source, SourceKind, Trigger, hookimpl
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "irqframe.errors": (
+        "GuestError",
+        "InputError",
+        "IrqframeError",
+        "PluginError",
+        "SpecifierError",
+        "VmError",
+    ),
+    "irqframe.flow": ("Injected", "Irqchip", "Source", "SourceKind", "Trigger", "hookimpl"),
+}
+
+__all__ = [
+    "GuestError",
+    "Injected",
+    "InputError",
+    "Irqchip",
+    "IrqframeError",
+    "PluginError",
+    "Source",
+    "SourceKind",
+    "SpecifierError",
+    "Trigger",
+    "VmError",
+    "hookimpl",
+]
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module 'irqframe' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,129 @@
+"""Delivery by priority, then by INTID: the lowest value is the most urgent, as on a GIC.
+
+For each of the 256 priorities there is a set of waiting interrupts, kept as a heap that may hold stale entries; an
+integer has one bit per priority in use. Selection is the lowest bit and the front of one heap: it does not look at the
+other interrupts, however many wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from heapq import heapify, heappop, heappush
+from typing import Any, Final
+
+from irqframe.bits._target import MASKED, PENDING, Target
+
+PRIORITIES: Final = 256
+"""Priority values are 0 (most urgent) to 255."""
+
+
+class Priority(Target):
+    """Delivers the most urgent interrupt first, the lowest INTID among equals.
+
+    Attributes:
+        priority: of each interrupt; change it with `set_priority` only.
+    """
+
+    __slots__ = ("_heaps", "_used", "_waiting", "priority")
+
+    def __init__(self, size: int, initial: int = MASKED) -> None:
+        super().__init__(size, initial)
+        self.priority = bytearray(size)
+        self._heaps: dict[int, list[int]] = {}
+        self._waiting: dict[int, int] = {}
+        self._used = 0
+
+    def set_priority(self, intid: int, priority: int) -> None:
+        """Give an interrupt a priority; one that waits moves to its new place.
+
+        Args:
+            intid: 0 to size - 1.
+            priority: 0 to 255.
+
+        Raises:
+            ValueError: for another priority; nothing has changed then.
+        """
+        if not 0 <= priority < PRIORITIES:
+            raise ValueError(f"priority {priority} is not in 0..{PRIORITIES - 1}")
+        if self.priority[intid] == priority:
+            return
+        waits = self.state[intid] == PENDING
+        if waits:
+            self._leave(intid)
+        self.priority[intid] = priority
+        if waits:
+            self._enter(intid)
+
+    def first(self) -> int:
+        """The most urgent deliverable interrupt, -1 if there is none."""
+        used = self._used
+        if not used:
+            return -1
+        level = (used & -used).bit_length() - 1
+        heap = self._heaps[level]
+        state = self.state
+        priority = self.priority
+        while state[heap[0]] != PENDING or priority[heap[0]] != level:
+            heappop(heap)
+        return heap[0]
+
+    def first_priority(self) -> int:
+        """Priority of `first`, 256 if there is none: it needs no search at all."""
+        used = self._used
+        return (used & -used).bit_length() - 1 if used else PRIORITIES
+
+    def save(self) -> dict[str, Any]:
+        """As `Target.save`, with the priorities in hexadecimal."""
+        return super().save() | {"priority": self.priority.hex()}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Take over what `save` returned.
+
+        Raises:
+            ValueError: if it does not fit; nothing has changed then.
+        """
+        text = saved.get("priority") if isinstance(saved, Mapping) else None
+        try:
+            priority = bytes.fromhex(text) if isinstance(text, str) else b""
+        except ValueError:
+            priority = b""
+        if len(priority) != len(self.priority):
+            raise ValueError(f"'priority' must be a string of {2 * len(self.priority)} hexadecimal digits")
+        before = bytes(self.priority)
+        self.priority[:] = priority
+        try:
+            super().restore(saved)
+        except ValueError:
+            self.priority[:] = before
+            raise
+
+    def reset(self) -> None:
+        """As `Target.reset`; every priority is 0."""
+        self.priority[:] = bytes(len(self.priority))
+        super().reset()
+
+    def _enter(self, intid: int) -> None:
+        level = self.priority[intid]
+        count = self._waiting.get(level, 0)
+        self._waiting[level] = count + 1
+        self._used |= 1 << level
+        heap = self._heaps.setdefault(level, [])
+        heappush(heap, intid)
+        # An entry outlives its interrupt's turn until it is at the front: keep the heap from filling with such.
+        if len(heap) > 2 * count + 64:
+            live = {i for i in heap if self.state[i] == PENDING and self.priority[i] == level}
+            heap[:] = live
+            heapify(heap)
+
+    def _leave(self, intid: int) -> None:
+        level = self.priority[intid]
+        count = self._waiting[level] - 1
+        self._waiting[level] = count
+        if not count:
+            self._used &= ~(1 << level)
+            self._heaps[level].clear()
+
+    def _forget(self) -> None:
+        self._heaps.clear()
+        self._waiting.clear()
+        self._used = 0

@@ -1,0 +1,72 @@
+"""The contract between a VM and its interrupt controller: hook spec, discovery, and the sealed dispatch table."""
+
+from irqframe.flow._blame import blaming
+from irqframe.flow._discovery import LOAD_PLUGINS, Plugin, check, discover, find
+from irqframe.flow._flow import Flow
+from irqframe.flow._irqchip import ALL_QUIRKS, Irqchip
+from irqframe.flow._markers import PREFIX, PROJECT, hookimpl
+from irqframe.flow._table import CALLBACKS, REFERENCE_CALLBACKS, FlowTable, arguments, specification
+from irqframe.flow._types import (
+    Counters,
+    DescribeRequest,
+    Hypercall,
+    HypercallClaim,
+    HypercallHandler,
+    Injected,
+    MmioClaim,
+    NodeRef,
+    NodeSpec,
+    Phandle,
+    PropertyValue,
+    RoutingEntry,
+    RoutingKind,
+    Source,
+    SourceKind,
+    SysregClaim,
+    SysregEncoding,
+    TrapClaim,
+    Trigger,
+    VCpuRef,
+    VmRef,
+)
+
+__all__ = [
+    "ALL_QUIRKS",
+    "CALLBACKS",
+    "LOAD_PLUGINS",
+    "PREFIX",
+    "PROJECT",
+    "REFERENCE_CALLBACKS",
+    "Counters",
+    "DescribeRequest",
+    "Flow",
+    "FlowTable",
+    "Hypercall",
+    "HypercallClaim",
+    "HypercallHandler",
+    "Injected",
+    "Irqchip",
+    "MmioClaim",
+    "NodeRef",
+    "NodeSpec",
+    "Phandle",
+    "Plugin",
+    "PropertyValue",
+    "RoutingEntry",
+    "RoutingKind",
+    "Source",
+    "SourceKind",
+    "SysregClaim",
+    "SysregEncoding",
+    "TrapClaim",
+    "Trigger",
+    "VCpuRef",
+    "VmRef",
+    "arguments",
+    "blaming",
+    "check",
+    "discover",
+    "find",
+    "hookimpl",
+    "specification",
+]

@@ -1,0 +1,346 @@
+"""A virtual CPU: how it is loaded, enters and leaves the guest, traps, sleeps, and is kicked.
+
+1. One thread owns a vCPU while it is loaded, and only that thread touches the irqchip's state of it.
+2. The owner drains the inbox at every entry of the guest.
+3. The IRQ and FIQ lines are computed anew at every entry, by the irqchip's flush. A kick that comes after the flush and
+   before the guest runs makes another round; so none is lost. (The reference: vcpu->mode and the request bits are
+   tested again after IN_GUEST_MODE is visible.)
+4. Only loading and putting take a lock. Nothing that happens per interrupt does.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from irqframe.errors import VmError
+from irqframe.flow import SysregEncoding
+from irqframe.vm._ownership import Owned
+from irqframe.vm._traps import observed
+
+if TYPE_CHECKING:
+    from irqframe.vm._timer import Pmu, Timer
+    from irqframe.vm._vm import Vm
+
+REQUEST_IRQ_PENDING: Final = "irq pending"
+"""Compute the lines again."""
+REQUEST_SLEEP: Final = "sleep"
+"""Do not enter the guest: the vCPU was powered off or paused."""
+
+_MASK32: Final = 0xFFFFFFFF
+
+
+class VCpu(Owned):
+    """One virtual CPU, made by `Vm.create_vcpu`.
+
+    Attributes:
+        index: its place among the vCPUs, from 0; what hooks call `cpu`.
+        vcpu_id: the number userspace gave it.
+        mpidr: its affinity, bits 0xFF00FFFFFF.
+        chip: the irqchip's state of this vCPU; the irqchip's alone.
+        irq_line: HCR_EL2.VI: whether the guest sees IRQ asserted.
+        fiq_line: HCR_EL2.VF: likewise FIQ.
+        timers: the virtual and the physical timer, those that the machine has.
+        pmu: the PMU's overflow line, or None.
+        powered_off: by PSCI or at creation.
+        paused: by userspace.
+        blocked: asleep in WFI.
+        loaded: between load and put.
+        has_run_once: set by the first load that succeeds.
+        in_guest: between entry and exit.
+        requests: what the owner must do before the next entry.
+        on_kick: called, by any thread, when the vCPU is kicked while it is in the guest; None: the owner looks itself.
+        exits: how often the guest was left.
+        hypercall_counts: function id -> calls.
+        mmio_counts: guest physical address -> accesses.
+        sysreg_counts: encoding -> accesses.
+        unknown_hypercalls: those that nobody serves.
+    """
+
+    __slots__ = (
+        "_flush",
+        "_hypercall",
+        "_mmio_read",
+        "_mmio_write",
+        "_sync",
+        "_sysreg_read",
+        "_sysreg_write",
+        "_wake",
+        "blocked",
+        "chip",
+        "exits",
+        "fiq_line",
+        "has_run_once",
+        "hypercall_counts",
+        "in_guest",
+        "index",
+        "irq_line",
+        "loaded",
+        "mmio_counts",
+        "mpidr",
+        "on_kick",
+        "paused",
+        "pmu",
+        "powered_off",
+        "requests",
+        "sysreg_counts",
+        "timers",
+        "unknown_hypercalls",
+        "vcpu_id",
+    )
+
+    def __init__(self, vm: Vm, index: int, vcpu_id: int, mpidr: int) -> None:
+        super().__init__(vm)
+        self.index = index
+        self.vcpu_id = vcpu_id
+        self.mpidr = mpidr
+        self.chip: Any = None
+        self.irq_line = False
+        self.fiq_line = False
+        self.timers: tuple[Timer, ...] = ()
+        self.pmu: Pmu | None = None
+        self.powered_off = False
+        self.paused = False
+        self.blocked = False
+        self.loaded = False
+        self.has_run_once = False
+        self.in_guest = False
+        self.requests: set[str] = set()
+        self.on_kick: Callable[[], None] | None = None
+        self.exits = 0
+        self.hypercall_counts: dict[int, int] = {}
+        self.mmio_counts: dict[int, int] = {}
+        self.sysreg_counts: dict[SysregEncoding, int] = {}
+        self.unknown_hypercalls = 0
+        self._wake = threading.Event()
+        self.bind()
+
+    def __repr__(self) -> str:
+        return f"<VCpu {self.index} mpidr {self.mpidr:#x}>"
+
+    def bind(self) -> None:
+        """Fetch ahead of time what every entry and every trap needs; the VM calls it when that changes."""
+        vm = self.vm
+        self._flush = vm.flow.table.vcpu_flush_hwstate
+        self._sync = vm.flow.table.vcpu_sync_hwstate
+        observer = vm.trap_observer
+        self._hypercall: Callable[..., tuple[int, int, int, int]] = vm.hypercalls.call
+        self._mmio_read: Callable[..., int] = vm.mmio.read
+        self._mmio_write: Callable[..., None] = vm.mmio.write
+        self._sysreg_read: Callable[..., int] = vm.sysregs.read
+        self._sysreg_write: Callable[..., None] = vm.sysregs.write
+        if observer is not None:
+            self._hypercall = observed(observer, "hypercall", vm.hypercalls.name, self._hypercall)
+            self._mmio_read = observed(observer, "mmio read", vm.mmio.name, self._mmio_read)
+            self._mmio_write = observed(observer, "mmio write", vm.mmio.name, self._mmio_write)
+            self._sysreg_read = observed(observer, "sysreg read", vm.sysregs.name, self._sysreg_read)
+            self._sysreg_write = observed(observer, "sysreg write", vm.sysregs.name, self._sysreg_write)
+
+    # Life on a thread
+
+    def load(self) -> None:
+        """Take the vCPU onto this thread (KVM_RUN begins).
+
+        Raises:
+            VmError: ENODEV before the irqchip is finalized, or what the irqchip's `irqchip_vcpu_first_run` and the
+                timers' set-up raise; the vCPU is not loaded then, and the next attempt asks again.
+        """
+        self.adopt()
+        try:
+            if not self.has_run_once:
+                self.vm.first_run(self)
+            load = self.vm.flow.table.vcpu_load
+            if load is not None:
+                load(self)
+        except BaseException:
+            self.release()
+            raise
+        self.loaded = True
+        try:
+            for timer in self.timers:
+                timer.load()
+        except BaseException:
+            self.put()
+            raise
+
+    def put(self) -> None:
+        """Take the vCPU off this thread (KVM_RUN ends)."""
+        try:
+            self.leave()
+            put = self.vm.flow.table.vcpu_put
+            if put is not None:
+                put(self)
+        finally:
+            self.loaded = False
+            self.release()
+
+    def enter(self) -> bool:
+        """Prepare to run guest code: requests, inbox, then the lines.
+
+        Returns:
+            True once the guest may run; False if the vCPU is powered off or paused.
+        """
+        requests = self.requests
+        inbox = self.inbox
+        flush = self._flush
+        while True:
+            if requests:
+                requests.clear()
+            if inbox:
+                self.drain()
+            if self.powered_off or self.paused:
+                return False
+            if flush is not None:
+                flush(self)
+            self.in_guest = True
+            if not requests and not inbox:
+                return True
+            self.in_guest = False
+            if self._sync is not None:
+                self._sync(self)
+
+    def leave(self) -> None:
+        """The guest was left: take back what the hardware changed. No effect if it is not running."""
+        if self.in_guest:
+            self.in_guest = False
+            self.exits += 1
+            if self._sync is not None:
+                self._sync(self)
+
+    # Traps: each leaves the guest, is served, and enters it again
+
+    def hypercall(self, x0: int, x1: int = 0, x2: int = 0, x3: int = 0) -> tuple[int, int, int, int]:
+        """The guest executes HVC.
+
+        Args:
+            x0: function id in the low 32 bits.
+            x1: first argument, 64 bits unsigned; so are the others.
+            x2: second argument.
+            x3: third argument.
+
+        Returns:
+            x0 to x3 afterwards.
+        """
+        self.leave()
+        result = self._hypercall(self, x0 & _MASK32, x1, x2, x3)
+        self.enter()
+        return result
+
+    def mmio_read(self, gpa: int, size: int) -> int:
+        """The guest loads `size` bytes from a device; `MmioBus.read` says what it returns and raises."""
+        self.leave()
+        value = self._mmio_read(self, gpa, size)
+        self.enter()
+        return value
+
+    def mmio_write(self, gpa: int, size: int, value: int) -> None:
+        """The guest stores `size` bytes to a device; `MmioBus.write` says what it raises."""
+        self.leave()
+        self._mmio_write(self, gpa, size, value)
+        self.enter()
+
+    def sysreg_read(self, encoding: SysregEncoding) -> int:
+        """The guest executes MRS; `SysregBus.read` says what it returns and raises."""
+        self.leave()
+        value = self._sysreg_read(self, encoding)
+        self.enter()
+        return value
+
+    def sysreg_write(self, encoding: SysregEncoding, value: int) -> None:
+        """The guest executes MSR; `SysregBus.write` says what it raises."""
+        self.leave()
+        self._sysreg_write(self, encoding, value)
+        self.enter()
+
+    # Sleep and wake
+
+    @property
+    def runnable(self) -> bool:
+        """The wake-up test: something to take, and allowed to run (kvm_arch_vcpu_runnable)."""
+        if self.powered_off or self.paused:
+            return False
+        if self.irq_line or self.fiq_line or self.inbox or self.requests:
+            return True
+        pending = self.vm.flow.table.vcpu_pending_irq
+        return pending is not None and bool(pending(self))
+
+    def block(self) -> bool:
+        """The guest executes WFI: go to sleep unless there is something to take.
+
+        Returns:
+            Whether the vCPU sleeps; `unblock` ends that.
+        """
+        self.leave()
+        if self.runnable:
+            return False
+        self._wake.clear()
+        self.blocked = True
+        blocking = self.vm.flow.table.vcpu_blocking
+        if blocking is not None:
+            blocking(self)
+        return True
+
+    def unblock(self) -> None:
+        """End the sleep. No effect if the vCPU does not sleep."""
+        if self.blocked:
+            self.blocked = False
+            unblocking = self.vm.flow.table.vcpu_unblocking
+            if unblocking is not None:
+                unblocking(self)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """WFI on a thread of the vCPU's own: sleep until something may be there to take, then enter the guest.
+
+        Any kick ends the sleep, as an architecture lets WFI end for no reason. What others post is done even while the
+        vCPU is powered off or paused; that it is no longer, ends the sleep too.
+
+        Args:
+            timeout: seconds at most; None: for ever.
+
+        Returns:
+            Whether the guest runs and has an interrupt to take.
+        """
+        if self.block():
+            self._sleep(None if timeout is None else time.monotonic() + timeout)
+            self.unblock()
+        return self.enter() and (self.irq_line or self.fiq_line)
+
+    def _sleep(self, deadline: float | None) -> None:
+        # Who kicks sets the event last: what is not seen by the test is seen by the next one.
+        while not self.runnable:
+            self.drain()
+            left = None if deadline is None else max(deadline - time.monotonic(), 0)
+            if not self._wake.wait(left):
+                return
+            self._wake.clear()
+
+    def kick(self) -> None:
+        """Make the owner look at the irqchip's state again before it runs guest code; any thread."""
+        self.requests.add(REQUEST_IRQ_PENDING)
+        self._wake.set()
+        on_kick = self.on_kick
+        if on_kick is not None and self.in_guest:
+            on_kick()
+
+    def power_off(self) -> None:
+        """PSCI CPU_OFF, or before the first CPU_ON: the vCPU does not enter the guest any more."""
+        self.powered_off = True
+        self.leave()
+        self.requests.add(REQUEST_SLEEP)
+        for timer in self.timers:
+            timer.reset()
+
+    def power_on(self) -> None:
+        """PSCI CPU_ON: the vCPU is reset, then runs again.
+
+        Raises:
+            VmError: EINVAL if it is on.
+        """
+        if not self.powered_off:
+            raise VmError(errno.EINVAL, f"vCPU {self.index} is on already")
+        self.vm.reset_vcpu(self)
+        self.powered_off = False
+        self.kick()
