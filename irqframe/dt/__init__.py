@@ -1,0 +1,56 @@
+"""Device trees: DTS and DTB in and out, the interrupt tree, and validation by binding.
+
+`load` reads either format into a `Tree`; `to_dts` and `to_dtb` write one.
+"""
+
+from __future__ import annotations
+
+from irqframe.dt._addresses import addresses, reg
+from irqframe.dt._bindings import BindingSet, load_bindings, machine_bindings
+from irqframe.dt._codes import CODES
+from irqframe.dt._dtb import read_dtb
+from irqframe.dt._dts import parse_dts
+from irqframe.dt._emit import to_dtb, to_dts
+from irqframe.dt._interrupts import Hop, InterruptRef, interrupts
+from irqframe.dt._load import load
+from irqframe.dt._machine_nodes import Cpu, PmuNode, Region, TimerNode, cpus, memory, pmu, timer
+from irqframe.dt._msi import MsiRef, msi_routes
+from irqframe.dt._status import enabled, is_enabled
+from irqframe.dt._tree import Node, Piece, PieceKind, Property, Tree
+from irqframe.dt._validate import distinct, validate
+
+__all__ = [
+    "CODES",
+    "BindingSet",
+    "Cpu",
+    "Hop",
+    "InterruptRef",
+    "MsiRef",
+    "Node",
+    "Piece",
+    "PieceKind",
+    "PmuNode",
+    "Property",
+    "Region",
+    "TimerNode",
+    "Tree",
+    "addresses",
+    "cpus",
+    "distinct",
+    "enabled",
+    "interrupts",
+    "is_enabled",
+    "load",
+    "load_bindings",
+    "machine_bindings",
+    "memory",
+    "msi_routes",
+    "parse_dts",
+    "pmu",
+    "read_dtb",
+    "reg",
+    "timer",
+    "to_dtb",
+    "to_dts",
+    "validate",
+]

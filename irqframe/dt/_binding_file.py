@@ -1,0 +1,203 @@
+"""Reads one binding document: YAML, in the dt-schema dialect, with the place of every fault.
+
+A document comes from whoever wrote the plugin, or from a folder that the user names. What it holds is bounded: aliases
+cannot blow it up, and a pattern that is no regular expression is found here and not while a tree is checked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from irqframe.errors import Finding, InputError, Span
+
+if TYPE_CHECKING:
+    from ruamel.yaml.error import MarkedYAMLError
+
+# Linux's largest binding has some 60 kB and 3,000 values.
+MAX_BYTES = 1 << 20
+MAX_VALUES = 200_000
+MAX_DEPTH = 100
+
+# Opening brackets without anything in between; the YAML reader takes long to find out that it cannot go so deep.
+_TOO_DEEP = re.compile(rf"(?:[\[{{]\s*){{{MAX_DEPTH}}}")
+
+_META_SCHEMAS = re.compile(r"http://devicetree\.org/meta-schemas/(core|base)\.yaml#?$")
+_ID = re.compile(r"http://[^\s#]+\.yaml#?$")
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A binding document as it was written.
+
+    Attributes:
+        name: what findings call the file.
+        text: the YAML.
+        content: the same as plain dicts and lists.
+    """
+
+    name: str
+    text: str
+    content: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """Its `$id`, without the trailing #."""
+        return str(self.content["$id"]).rstrip("#")
+
+    def span(self, path: Path) -> Span:
+        """Where the value at `path` begins; the nearest enclosing one that has a place."""
+        from ruamel.yaml import YAML
+
+        root: Any = YAML(typ="rt").compose(self.text)
+        return _place(self.name, root, path)
+
+
+def read_document(name: str, text: str) -> Document:
+    """Read a binding document.
+
+    Args:
+        name: what findings call the file.
+        text: its content.
+
+    Raises:
+        InputError: it is not YAML (E0510) or not a binding (E0511).
+    """
+    document = parse_document(name, text)
+    faults = [_finding("E0511", message, document.span(path)) for message, path in _faults(document.content)]
+    if faults:
+        raise InputError(faults)
+    return document
+
+
+def parse_document(name: str, text: str) -> Document:
+    """Read a document that is known to be a binding, because it comes with irqframe.
+
+    Raises:
+        InputError: it is not YAML (E0510), or no mapping (E0511).
+    """
+    return Document(name, text, _load(name, text))
+
+
+def _finding(code: str, message: str, span: Span, expected: str = "") -> Finding:
+    return Finding(code, message, span, expected=expected)
+
+
+def _load(name: str, text: str) -> dict[str, Any]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    if len(text) > MAX_BYTES:
+        raise InputError([_finding("E0510", f"the document has more than {MAX_BYTES} characters", Span(name))])
+    if _TOO_DEEP.search(text):
+        raise InputError([_finding("E0510", "the document is nested too deeply", Span(name))])
+    try:
+        loaded = YAML(typ="safe", pure=True).load(text)
+        plain = _plain(loaded, [MAX_VALUES], 0)
+    except MarkedYAMLError as error:
+        raise InputError([_marked(name, error)]) from None
+    except (YAMLError, ValueError, TypeError, OverflowError) as error:
+        raise InputError([_finding("E0510", f"the document is no YAML: {error}", Span(name))]) from None
+    except RecursionError:
+        raise InputError([_finding("E0510", "the document is nested too deeply", Span(name))]) from None
+    if not isinstance(plain, dict):
+        raise InputError([_finding("E0511", "the document is no binding", Span(name), "a mapping with `$id`")])
+    return plain
+
+
+def _marked(name: str, error: MarkedYAMLError) -> Finding:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
+    message = " ".join(str(error.problem or error.context or "not YAML").split())
+    span = Span(name, line, column, line, column + 1) if line else Span(name)
+    return _finding("E0510", f"the document is no YAML: {message}", span)
+
+
+def _plain(value: Any, budget: list[int], depth: int) -> Any:
+    """A copy in plain containers; an alias is a copy of its own and counts each time."""
+    budget[0] -= 1
+    if budget[0] < 0 or depth > MAX_DEPTH:
+        raise ValueError("it holds too many values, or is nested too deeply")
+    if isinstance(value, dict):
+        return {_key(key): _plain(item, budget, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item, budget, depth + 1) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise ValueError(f"{type(value).__name__} values have no place in a binding")
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise ValueError(f"the key {key!r} is no string")
+    return key
+
+
+def _faults(content: dict[str, Any]) -> Iterator[tuple[str, Path]]:
+    """What keeps a document from being a binding, each with the path of its value."""
+    if not _ID.match(str(content.get("$id", ""))):
+        yield "`$id` is no address of a binding, http://devicetree.org/schemas/NAME.yaml#", ("$id",)
+    if not _META_SCHEMAS.match(str(content.get("$schema", ""))):
+        wanted = "http://devicetree.org/meta-schemas/core.yaml#"
+        yield f"`$schema` does not name dt-schema's meta-schema, {wanted}", ("$schema",)
+    yield from _pattern_faults(content, ())
+    yield from _schema_faults(content)
+
+
+def _pattern_faults(value: Any, path: Path) -> Iterator[tuple[str, Path]]:
+    for step, item in _items(value):
+        here = (*path, step)
+        # Beside `properties` a "pattern" is a keyword; in it, the name of a property.
+        names_properties = path[-1:] in (("properties",), ("patternProperties",))
+        if step == "pattern" and isinstance(item, str) and not names_properties:
+            yield from _regex_faults(item, here)
+        if step == "patternProperties" and isinstance(item, dict) and not names_properties:
+            for pattern in item:
+                yield from _regex_faults(pattern, (*here, pattern))
+        yield from _pattern_faults(item, here)
+
+
+def _items(value: Any) -> Iterator[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        yield from value.items()
+    elif isinstance(value, list):
+        yield from enumerate(value)
+
+
+def _regex_faults(pattern: str, path: Path) -> Iterator[tuple[str, Path]]:
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        yield f"{pattern!r} is no regular expression: {error}", path
+
+
+def _schema_faults(content: dict[str, Any]) -> Iterator[tuple[str, Path]]:
+    from jsonschema import Draft201909Validator
+
+    schema = {key: value for key, value in content.items() if key not in ("$id", "$schema")}
+    meta = Draft201909Validator.META_SCHEMA
+    for error in Draft201909Validator(meta).iter_errors(schema):
+        yield f"the schema is not valid: {error.message[:200]}", tuple(error.absolute_path)
+
+
+def _place(name: str, root: Any, path: Path) -> Span:
+    from ruamel.yaml.nodes import MappingNode, SequenceNode
+
+    span = Span(name)
+    node = root
+    for step in path:
+        found = None
+        if isinstance(node, MappingNode):
+            found = next((pair for pair in node.value if pair[0].value == step), None)
+        elif isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
+            found = (node.value[step], node.value[step])
+        if found is None:
+            break
+        start, end = found[0].start_mark, found[0].end_mark
+        span = Span(name, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+        node = found[1]
+    return span

@@ -1,0 +1,128 @@
+"""The codes of findings: one line of meaning each; the documentation's list is generated from here.
+
+    E00xx  files                    E03xx  reading a DTB
+    E01xx  words and syntax of DTS  E04xx  the interrupt tree
+    E02xx  references, structure    E05xx  bindings and validation
+
+A code never changes its meaning and is never used again for another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_FILES = {
+    "E0001": "a file cannot be read",
+    "E0002": "a source file is not UTF-8 text",
+    "E0003": "a file is neither a DTB nor device-tree source",
+    "E0004": "a file is larger than what is read",
+    "E0005": "an included file is not found or cannot be read",
+    "E0006": "files include each other too deeply, or too many files are included",
+    "E0007": "the file of an /incbin/ is not found, cannot be read, or is too large",
+    "E0009": "there are more findings than are listed",
+}
+
+_SYNTAX = {
+    "E0101": "a character that cannot stand here",
+    "E0102": "a string or character literal has no end",
+    "E0103": "the text does not follow the grammar: something else was expected",
+    "E0104": "a number cannot be read or needs more than 64 bits",
+    "E0105": "a character literal does not hold exactly one character",
+    "E0106": "a string holds an escape that cannot be read",
+    "E0107": "a comment has no end",
+    "E0108": "a value does not fit the elements of its array",
+    "E0109": "an expression divides by zero",
+    "E0110": "a preprocessor directive stands in a text that was not preprocessed",
+    "E0111": "an overlay (/plugin/) is not supported",
+    "E0112": "nodes or expressions are nested too deeply",
+    "E0113": "a property stands after a subnode",
+    "E0114": "the text does not begin with /dts-v1/;",
+    "E0115": "/bits/ names a width other than 8, 16, 32 or 64",
+    "E0116": "a reference stands in an array whose elements are not 32 bits wide",
+    "E0117": "/memreserve/ stands after the first node",
+}
+
+_STRUCTURE = {
+    "E0201": "a label is defined twice",
+    "E0202": "two nodes have the same phandle",
+    "E0203": "a label is used that is not defined",
+    "E0204": "a path names no node",
+    "E0205": "a property is defined twice in one node block",
+    "E0206": "a node is defined twice in one node block",
+    "E0207": "a node name is not legal (DTSpec 2.2.1)",
+    "E0208": "a property name is not legal (DTSpec 2.2.4)",
+    "E0209": "a phandle property is not one cell other than 0 and 0xffffffff",
+    "E0210": "phandle and linux,phandle of a node differ",
+    "E0211": "a name property differs from the name of its node",
+    "E0212": "a tree has more nodes or properties than are read",
+    "E0213": "a tree has no root node",
+    "E0214": "a phandle property refers to another node",
+}
+
+_DTB = {
+    "E0301": "a DTB is too short for its header",
+    "E0302": "a DTB does not begin with the magic number 0xd00dfeed",
+    "E0303": "totalsize is not the length of the file",
+    "E0304": "the version of a DTB is not supported",
+    "E0305": "the last compatible version of a DTB is not supported",
+    "E0306": "the memory reservation block is misplaced",
+    "E0307": "the memory reservation block is not ended, or holds something after its end",
+    "E0308": "the structure block is misplaced or leaves its bounds",
+    "E0309": "the strings block is misplaced or leaves its bounds",
+    "E0310": "bytes that belong to no block are not zero",
+    "E0311": "the structure block ends within a node or property",
+    "E0312": "the structure block holds an unknown token",
+    "E0313": "a node name has no end",
+    "E0314": "a property's name does not lie in the strings block",
+    "E0315": "a property stands after a subnode",
+    "E0316": "nodes are nested too deeply",
+    "E0317": "the structure block does not end with its last token",
+    "E0318": "the structure block does not hold exactly one root node",
+    "E0319": "the root node has a name",
+    "E0320": "the strings block is not a list of NUL-terminated names",
+}
+
+# The interrupt tree: E04xx.
+_INTERRUPTS = {
+    "E0401": "a node has interrupts but no interrupt parent",
+    "E0402": "interrupts do not divide into the specifiers of their controller",
+    "E0403": "a phandle that no node has",
+    "E0404": "an interrupt controller or nexus has no usable #interrupt-cells",
+    "E0405": "interrupts are sent to a node that is no interrupt controller",
+    "E0406": "an interrupt-map ends in the middle of a row",
+    "E0407": "no row of an interrupt-map matches an interrupt",
+    "E0408": "interrupt maps lead in a circle, or through too many of them",
+    "E0409": "a device needs a reg to find its row in an interrupt-map",
+    "E0410": "an interrupt-map-mask does not fit its map",
+    "E0411": "interrupts or messages are sent to a controller that is disabled",
+    "E0413": "a node of an interrupt-map has no usable #address-cells",
+    "E0420": "msi-map or msi-parent has a wrong length",
+    "E0421": "messages are sent to a node that is no MSI controller",
+    "E0422": "an MSI controller has no usable #msi-cells",
+    "E0423": "msi-map-mask is not one cell",
+    "E0424": "a row of an msi-map never matches under msi-map-mask",
+    "E0430": "a CPU has no usable reg",
+    "E0431": "a CPU's reg has bits that no MPIDR affinity has",
+    "E0432": "two CPUs have the same reg",
+    "E0433": "a machine has no CPU",
+    "E0434": "a memory node has no usable reg",
+}
+
+# Bindings and validation: E05xx.
+_VALIDATION = {
+    "E0501": "a node lacks a property that its binding requires",
+    "E0502": "a property has another type than its binding says",
+    "E0503": "a property has a value that its binding does not allow",
+    "E0504": "a property has more or fewer entries than its binding allows",
+    "E0505": "a node has a property or child that its binding does not know",
+    "E0506": "a property needs another one that is not there",
+    "E0507": "a property or node fits none of the alternatives of its binding",
+    "E0508": "a list of addresses does not divide into rows",
+    "E0510": "a binding document is not YAML",
+    "E0511": "a YAML document is not a binding",
+    "E0512": "a binding refers to a schema that is not there",
+    "E0513": "two binding documents have the same $id",
+}
+
+CODES: Mapping[str, str] = MappingProxyType({**_FILES, **_SYNTAX, **_STRUCTURE, **_DTB, **_INTERRUPTS, **_VALIDATION})

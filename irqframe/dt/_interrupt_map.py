@@ -1,0 +1,160 @@
+"""Interrupt maps: the rows of a nexus node and the look-up in them (DTSpec v0.4, 2.4.3; Linux, of_irq_parse_raw).
+
+1. A row is: child unit address, child specifier, parent phandle, parent unit address, parent specifier. The child's
+   cell counts are the nexus' own, the parent's are the parent's.
+2. A row matches if it equals the wanted unit under the mask; the first that matches counts.
+3. Rows whose parent is disabled do not match (Linux).
+4. Where a row cannot be read its length is unknown, so the map ends there, with a finding; the rows before it serve.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from irqframe.dt._providers import Providers, Reference
+from irqframe.dt._report import cell_span, count
+from irqframe.dt._status import is_enabled
+from irqframe.dt._tree import Node, Property
+from irqframe.errors import Span
+
+Cells = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of an interrupt map.
+
+    Attributes:
+        index: number of the row, from 0.
+        unit: child unit address and child specifier.
+        parent: who the row sends to.
+        address: parent unit address.
+        specifier: parent specifier.
+        span: place of the row's first cell.
+        spans: place of each cell of `specifier`.
+    """
+
+    index: int
+    unit: Cells
+    parent: Reference
+    address: Cells
+    specifier: Cells
+    span: Span
+    spans: tuple[Span, ...]
+
+
+@dataclass(slots=True)
+class InterruptMap:
+    """The map of one nexus node.
+
+    Attributes:
+        node: the nexus.
+        rows: distinct rows under the mask that can match, in order.
+        whole: False if it could not be read to its end, so that a row may be missing.
+        duplicates: how many rows can never match because an earlier one does.
+    """
+
+    node: Node
+    mask: Cells
+    rows: list[Row] = field(default_factory=list)
+    whole: bool = True
+    _by_unit: dict[Cells, Row] = field(default_factory=dict)
+
+    def add(self, row: Row) -> None:
+        """Append a row, unless an earlier one takes everything that it would match."""
+        if self._by_unit.setdefault(self._masked(row.unit), row) is row:
+            self.rows.append(row)
+
+    def find(self, unit: Cells) -> Row | None:
+        """The first row that matches a unit address and specifier."""
+        return self._by_unit.get(self._masked(unit))
+
+    def _masked(self, unit: Cells) -> Cells:
+        return tuple(cell & mask for cell, mask in zip(unit, self.mask, strict=True))
+
+
+def read_map(providers: Providers, nexus: Node, address_cells: int, interrupt_cells: int) -> InterruptMap:
+    """The map of `nexus`, whose child units have these cell counts; faults go to the report of `providers`."""
+    width = address_cells + interrupt_cells
+    mask = _read_mask(providers, nexus, width)
+    made = InterruptMap(nexus, mask or (0xFFFFFFFF,) * width, whole=mask is not None)
+    prop = nexus.properties["interrupt-map"]
+    cells = prop.cells
+    if not cells:
+        _cut(providers, nexus, prop, 0, "whole rows of cells", count(len(prop.data), "byte"))
+        made.whole = False
+        return made
+    start = index = 0
+    while start < len(cells):
+        row = _read_row(providers, nexus, prop, cells, start, width, index)
+        if row is None:
+            made.whole = False
+            break
+        if is_enabled(row.parent.target):
+            made.add(row)
+        start += width + 1 + len(row.address) + len(row.specifier)
+        index += 1
+    return made
+
+
+def _read_mask(providers: Providers, nexus: Node, width: int) -> Cells | None:
+    prop = nexus.properties.get("interrupt-map-mask")
+    if prop is None:
+        return (0xFFFFFFFF,) * width
+    if len(prop.data) == 4 * width:
+        return prop.cells
+    providers.report.add(
+        "E0410",
+        "`interrupt-map-mask` does not fit the map",
+        nexus,
+        prop.span,
+        expected=f"{count(width, 'cell')} (a unit address and a specifier below {nexus.path})",
+        found=count(len(prop.data) // 4, "cell") if len(prop.data) % 4 == 0 else count(len(prop.data), "byte"),
+        subject=id(prop),
+    )
+    return None
+
+
+def _read_row(
+    providers: Providers, nexus: Node, prop: Property, cells: Cells, start: int, width: int, index: int
+) -> Row | None:
+    at = start + width
+    if at >= len(cells):
+        found = count(len(cells) - start, "cell")
+        _cut(providers, nexus, prop, start, f"at least {count(width + 1, 'cell')} in row {index}", found)
+        return None
+    parent = providers.target(nexus, prop, at, cells[at])
+    if parent is None:
+        return None
+    interrupt_cells = providers.interrupt_cells(parent)
+    address_cells = providers.parent_address_cells(parent.target)
+    if interrupt_cells is None or address_cells is None:
+        return None
+    middle = at + 1 + address_cells
+    end = middle + interrupt_cells
+    if end > len(cells):
+        found = count(len(cells) - start, "cell")
+        _cut(providers, nexus, prop, start, f"{count(end - start, 'cell')} in row {index}", found)
+        return None
+    return Row(
+        index,
+        cells[start:at],
+        parent,
+        cells[at + 1 : middle],
+        cells[middle:end],
+        cell_span(prop, start),
+        tuple(cell_span(prop, cell) for cell in range(middle, end)),
+    )
+
+
+def _cut(providers: Providers, nexus: Node, prop: Property, cell: int, expected: str, found: str) -> None:
+    providers.report.add(
+        "E0406",
+        "`interrupt-map` ends in the middle of a row",
+        nexus,
+        cell_span(prop, cell),
+        expected=expected,
+        found=found,
+        hint="a row is: child unit address, child specifier, phandle, parent unit address, parent specifier",
+        subject=id(prop),
+    )

@@ -1,0 +1,170 @@
+"""Statements of a DTS text carried out: blocks merged, nodes and properties deleted.
+
+As dtc does it, down to the order: what was deleted keeps its place, and takes it again when it is defined again. A
+deletion in the very block that first defines a node does not reach back within that block.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+from irqframe.dt._collected import Report
+from irqframe.dt._syntax import Block, Label, NodeSyntax, Omit, PropertySyntax, Reference, Source
+
+# An included file is missing: any label may have stood in it.
+_FILE_CODES = ("E0002", "E0005")
+
+
+class Merger:
+    """The tree that comes of the statements.
+
+    Attributes:
+        root: the root node, None until there is one.
+        complete: False if a part of the text was missed, so that a path that leads nowhere is no fault of its own.
+    """
+
+    def __init__(self, source: Source, report: Report) -> None:
+        self.source = source
+        self.report = report
+        self.root: NodeSyntax | None = None
+        self.complete = not report.findings
+        self._whole_files = not any(finding.code in _FILE_CODES for finding in report.findings)
+        self._labels: dict[str, NodeSyntax] = {}
+
+    def run(self) -> NodeSyntax | None:
+        """Carry out all statements, in order; the root, None if there is no block for it."""
+        for statement in self.source.statements:
+            if isinstance(statement, Block):
+                self._block(statement)
+                continue
+            node = self.find(statement.target, report=True)
+            if node is None:
+                continue
+            if isinstance(statement, Omit):
+                node.omit = True
+            else:
+                self._delete(node)
+        return self.root
+
+    def find(self, target: Reference, *, report: bool = False) -> NodeSyntax | None:
+        """The node that a reference means now; if there is none and `report`, that is a finding."""
+        if target.text.startswith("/"):
+            node, missing = self._by_path(target.text)
+            if node is None and report:
+                self._no_path(target, missing)
+            return node
+        node = self._labels.get(target.text)
+        if node is None and report:
+            self._no_label(target)
+        return node
+
+    # Blocks
+
+    def _block(self, block: Block) -> None:
+        if block.target is None:
+            node = self.root
+            if node is None:
+                self.root = block.node
+                self._enter_labels(block.node)
+                return
+        else:
+            node = self.find(block.target, report=True)
+            if node is None:
+                self._enter_labels(block.node)
+                return
+        self._merge(node, block.node)
+
+    def _merge(self, old: NodeSyntax, new: NodeSyntax) -> None:
+        old.deleted = False
+        _add_labels(old.labels, new.labels)
+        for label in new.labels:
+            self._labels[label.name] = old
+        for prop in new.properties:
+            _merge_property(old, prop)
+        for child in new.children:
+            known = old.by_child.get(child.name)
+            if child.deleted:
+                if known is not None:
+                    self._delete(known)
+            elif known is None:
+                old.add_child(child)
+                self._enter_labels(child)
+            else:
+                old.alive.append(known)
+                self._merge(known, child)
+
+    def _enter_labels(self, node: NodeSyntax) -> None:
+        work = [node]
+        while work:
+            node = work.pop()
+            for label in node.labels:
+                self._labels.setdefault(label.name, node)
+            work += node.children
+
+    def _delete(self, node: NodeSyntax) -> None:
+        work: list[PropertySyntax | NodeSyntax] = [node]
+        while work:
+            item = work.pop()
+            item.deleted = True
+            if isinstance(item, NodeSyntax):
+                for label in item.labels:
+                    if self._labels.get(label.name) is item:
+                        del self._labels[label.name]
+                work += item.alive
+                item.alive = []
+            item.labels = []
+
+    # Look-up
+
+    def _by_path(self, path: str) -> tuple[NodeSyntax | None, tuple[NodeSyntax | None, str]]:
+        """The node at `path`; if there is none, how far it leads, and the name that is missing there."""
+        node = self.root
+        for name in path.split("/"):
+            if not name:
+                continue
+            child = node.live_child(name) if node is not None else None
+            if child is None:
+                return None, (node, name)
+            node = child
+        return node, (node, "")
+
+    def _no_path(self, target: Reference, missing: tuple[NodeSyntax | None, str]) -> None:
+        if not self.complete:
+            return
+        node, name = missing
+        hint = ""
+        if node is not None:
+            names = [child.name for child in node.children if not child.deleted]
+            close = difflib.get_close_matches(name, names, 1)
+            where = node.name or "/"
+            hint = f"{where} has no child {name}" + (f"; did you mean {close[0]}?" if close else "")
+        self.report.add("E0204", f"no node is at {target.text}", target.span, found=f"&{{{target.text}}}", hint=hint)
+
+    def _no_label(self, target: Reference) -> None:
+        if target.text in self.source.skipped or not self._whole_files:
+            return
+        close = difflib.get_close_matches(target.text, self._labels, 1)
+        hint = ""
+        if close:
+            span = next(label.span for label in self._labels[close[0]].labels if label.name == close[0])
+            hint = f"did you mean &{close[0]} ({span.file}:{span.line})?"
+        self.report.add("E0203", f"&{target.text} is not defined", target.span, found=f"&{target.text}", hint=hint)
+
+
+def _add_labels(old: list[Label], new: list[Label]) -> None:
+    known = {label.name for label in old}
+    old += [label for label in new if label.name not in known]
+
+
+def _merge_property(old: NodeSyntax, prop: PropertySyntax) -> None:
+    known = old.by_property.get(prop.name)
+    if prop.deleted:
+        if known is not None:
+            known.deleted = True
+            known.labels = []
+    elif known is None:
+        old.add_property(prop)
+    else:
+        old.alive.append(known)
+        _add_labels(known.labels, prop.labels)
+        known.span, known.parts, known.marks, known.deleted = prop.span, prop.parts, prop.marks, False

@@ -1,0 +1,41 @@
+"""Legal names of nodes and properties, and the bounds that both readers keep.
+
+1. Characters are those of DTSpec 2.2.1 and 2.2.4, and `*` in a property's name: the set that dtc accepts.
+2. DTSpec ends names at 31 characters. Real trees go beyond it and dtc does not care; the bound here is for hostile
+   input only.
+"""
+
+from __future__ import annotations
+
+import string
+
+NAME_MAX = 255
+DEPTH_MAX = 128
+NODES_MAX = 65_536
+PROPERTIES_MAX = 524_288
+FINDINGS_MAX = 100
+
+_ALPHANUMERIC = (string.ascii_letters + string.digits).encode()
+_IN_NODE_NAMES = _ALPHANUMERIC + b",._+-@"
+_IN_PROPERTY_NAMES = _ALPHANUMERIC + b",._+-*#?"
+
+
+def node_name_fault(name: str) -> str:
+    """What is wrong with a node's name, "" if nothing is (DTSpec 2.2.1)."""
+    fault = _fault(name, _IN_NODE_NAMES)
+    return fault or ("has more than one @" if name.count("@") > 1 else "")
+
+
+def property_name_fault(name: str) -> str:
+    """What is wrong with a property's name, "" if nothing is (DTSpec 2.2.4.1)."""
+    return _fault(name, _IN_PROPERTY_NAMES)
+
+
+def _fault(name: str, characters: bytes) -> str:
+    if not name:
+        return "is empty"
+    if len(name) > NAME_MAX:
+        return f"is longer than {NAME_MAX} characters"
+    if not name.isascii() or name.encode("ascii").translate(None, characters):
+        return "has a character that is not legal there"
+    return ""

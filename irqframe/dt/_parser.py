@@ -1,0 +1,218 @@
+"""The grammar of DTS, as dtc 1.6.1 reads it, without overlays.
+
+1. A fault ends its statement; reading goes on behind the next `;`, or at the `}` of the block.
+2. Blocks are read with a list of those that are open, not by recursion.
+3. Nothing is looked up here: what labels and paths mean is for `_resolve`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from irqframe.dt._collected import Report
+from irqframe.dt._expressions import integer
+from irqframe.dt._lexer import Lexer, Token
+from irqframe.dt._names import DEPTH_MAX, NODES_MAX, PROPERTIES_MAX
+from irqframe.dt._syntax import Block, Delete, Label, NodeSyntax, Omit, PropertySyntax, Reference, Source
+from irqframe.dt._values import ValueParser
+from irqframe.dt._words import SyntaxFaultError, Words
+
+
+def parse_source(text: str, file: str, include_dirs: Sequence[str], report: Report) -> Source:
+    """Read a DTS text into statements.
+
+    Args:
+        text: all of it.
+        file: its name; relative names in it start from its folder.
+        include_dirs: where else included files are looked for.
+        report: takes the findings.
+
+    Raises:
+        InputError: it cannot be read on at all.
+    """
+    words = Words(Lexer(text, file, include_dirs, report), report)
+    return _Parser(words, include_dirs).source()
+
+
+class _Parser:
+    def __init__(self, words: Words, include_dirs: Sequence[str]) -> None:
+        self.words = words
+        self.report = words.report
+        self.values = ValueParser(words, include_dirs)
+        self.found = Source()
+        self.nodes = 0
+        self.properties = 0
+
+    def source(self) -> Source:
+        self._header()
+        while self.words.token.kind != "end":
+            try:
+                self._top_level()
+            except SyntaxFaultError:
+                self.words.skip_statement()
+        self.found.end = self.words.token.span
+        self.found.skipped = self.words.skipped
+        return self.found
+
+    # Outside of nodes
+
+    def _header(self) -> None:
+        if self.words.token.kind not in ("/dts-v1/", "end"):
+            self.report.add(
+                "E0114",
+                "the text does not begin with /dts-v1/;",
+                self.words.token.span,
+                hint="if it is of the old format, dtc -I dts -O dts converts it",
+            )
+
+    def _top_level(self) -> None:
+        words = self.words
+        labels = self._labels()
+        kind = words.token.kind
+        if kind == "/" and not labels:
+            slash = words.take()
+            self._block(NodeSyntax("", slash.span), None)
+        elif kind in ("label-ref", "path-ref"):
+            target = self._reference(words.take())
+            self._block(NodeSyntax("", target.span, labels), target)
+        elif kind == "/memreserve/":
+            self._memreserve(labels)
+        elif labels:
+            words.fault("'/memreserve/' or a reference behind a label")
+            raise SyntaxFaultError
+        elif kind in ("/delete-node/", "/omit-if-no-ref/"):
+            self._on_node(words.take())
+        elif kind in ("/dts-v1/", "/plugin/"):
+            self._version(words.take())
+        else:
+            words.fault("'/', a reference, or the end of the text")
+            if kind == "}":
+                words.take()
+            raise SyntaxFaultError
+
+    def _version(self, keyword: Token) -> None:
+        if keyword.kind == "/plugin/" and not self.found.overlay:
+            self.found.overlay = True
+            self.report.add(
+                "E0111",
+                "overlays are not supported",
+                keyword.span,
+                hint="merge it into its base first, with fdtoverlay or dtc",
+            )
+        elif self.found.statements or self.found.reservations:
+            self.report.add("E0103", f"{keyword.kind} stands behind other statements", keyword.span)
+        self.words.end_statement()
+
+    def _memreserve(self, labels: list[Label]) -> None:
+        keyword = self.words.take()
+        if self.found.statements:
+            self.report.add("E0117", "/memreserve/ stands behind a node", keyword.span, expected="before all nodes")
+        self.found.marks += labels
+        entry = integer(self.words), integer(self.words)
+        self.words.end_statement()
+        if any(entry):  # an entry of zeros is how the list ends in a DTB: it reserves nothing
+            self.found.reservations.append(entry)
+
+    def _on_node(self, keyword: Token) -> None:
+        if self.words.token.kind not in ("label-ref", "path-ref"):
+            self.words.fault("a reference such as &label or &{/path}")
+            raise SyntaxFaultError
+        target = self._reference(self.words.take())
+        self.words.end_statement()
+        self.found.statements.append(Delete(target) if keyword.kind == "/delete-node/" else Omit(target))
+
+    def _reference(self, token: Token) -> Reference:
+        return Reference(token.text, token.span)
+
+    def _labels(self) -> list[Label]:
+        labels = []
+        while label := self.words.take_if("label"):
+            labels.append(Label(label.text, label.span))
+        return labels
+
+    # Nodes
+
+    def _block(self, root: NodeSyntax, target: Reference | None) -> None:
+        self.words.expect("{")
+        self.found.statements.append(Block(root, target))
+        stack = [root]
+        while stack:
+            node = stack[-1]
+            kind = self.words.token.kind
+            try:
+                if kind == "}":
+                    stack.pop()
+                    self.words.take()
+                    self.words.end_statement()
+                elif kind == "end":
+                    name = node.name or "/"
+                    self.words.fault("'}' to end node " + name)
+                    return
+                else:
+                    child = self._statement(node, len(stack))
+                    if child is not None:
+                        stack.append(child)
+            except SyntaxFaultError:
+                self.words.skip_statement()
+
+    def _statement(self, node: NodeSyntax, depth: int) -> NodeSyntax | None:
+        """Read one statement of a node; if it opens a child, the child."""
+        words = self.words
+        labels = self._labels()
+        kind = words.token.kind
+        if kind == "/delete-property/":
+            words.take()
+            self._property(node, words.expect("name"), labels, deleted=True)
+        elif kind == "/delete-node/":
+            words.take()
+            name = words.expect("name", hint="a node is deleted by reference outside of all blocks only")
+            words.end_statement()
+            node.add_child(NodeSyntax(name.text, name.span, deleted=True))
+        elif kind == "/omit-if-no-ref/":
+            words.take()
+            labels += self._labels()
+            return self._child(node, words.expect("name"), labels, depth, omit=True)
+        elif kind == "name":
+            name = words.take()
+            if words.token.kind == "{":
+                return self._child(node, name, labels, depth, omit=False)
+            self._property(node, name, labels, deleted=False)
+        else:
+            words.fault("a property, a node or '}'")
+            raise SyntaxFaultError
+        return None
+
+    def _child(self, node: NodeSyntax, name: Token, labels: list[Label], depth: int, *, omit: bool) -> NodeSyntax:
+        if depth >= DEPTH_MAX:
+            self.report.add("E0112", f"nodes are nested more than {DEPTH_MAX} deep", name.span)
+            raise SyntaxFaultError
+        self.words.expect("{")
+        self.nodes += 1
+        if self.nodes > NODES_MAX:
+            self.report.fail("E0212", f"the tree has more than {NODES_MAX} nodes", name.span)
+        child = NodeSyntax(name.text, name.span, labels, omit=omit)
+        node.add_child(child)
+        return child
+
+    def _property(self, node: NodeSyntax, name: Token, labels: list[Label], *, deleted: bool) -> None:
+        prop = PropertySyntax(name.text, name.span, labels, deleted=deleted)
+        if node.children:
+            self.report.add(
+                "E0113",
+                f"property {name.text} stands behind a subnode",
+                name.span,
+                expected="properties before subnodes",
+                related=((node.children[-1].span, "the subnode"),),
+            )
+        self.properties += 1
+        if self.properties > PROPERTIES_MAX:
+            self.report.fail("E0212", f"the tree has more than {PROPERTIES_MAX} properties", name.span)
+        node.add_property(prop)
+        if deleted:
+            prop.labels = []
+        elif self.words.take_if("="):
+            self.values.value(prop)
+        elif self.words.token.kind not in (";", "}") and self.words.token.span.line == name.span.line:
+            self.words.fault("'=', ';' or '{'")
+            raise SyntaxFaultError
+        self.words.end_statement()

@@ -1,0 +1,64 @@
+"""Findings about a tree's nodes, gathered: each fault once, whoever runs into it, and the words they share."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Hashable
+
+from irqframe.dt._tree import Node, Property
+from irqframe.errors import Finding, Span
+
+
+class Report:
+    """What one walk over a tree has found so far."""
+
+    def __init__(self) -> None:
+        self._findings: dict[Hashable, Finding] = {}
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """In the order in which they were found."""
+        return tuple(self._findings.values())
+
+    def add(
+        self,
+        code: str,
+        message: str,
+        node: Node,
+        span: Span,
+        *,
+        expected: str = "",
+        found: str = "",
+        hint: str = "",
+        related: tuple[tuple[Span, str], ...] = (),
+        subject: Hashable = None,
+    ) -> None:
+        """Add a finding about `node`, unless one of this code about the same `subject` is there."""
+        # In a DTB there are no places, so another one says nothing.
+        places = tuple((where, why) for where, why in related if where.line)
+        finding = Finding(code, message, span, node.path, expected, found, hint, related=places)
+        self._findings.setdefault((code, finding if subject is None else subject), finding)
+
+
+def cell_span(prop: Property, cell: int) -> Span:
+    """Where cell `cell` of a property was written; all of the property if it is no cells.
+
+    The pieces are in order, so even a long property costs little.
+    """
+    if len(prop.data) % 4:
+        return prop.span
+    at = bisect_right(prop.pieces, 4 * cell, key=lambda piece: piece.offset) - 1
+    if at >= 0 and 4 * cell < prop.pieces[at].offset + prop.pieces[at].size:
+        return prop.pieces[at].span
+    return prop.span
+
+
+def cells_text(cells: tuple[int, ...]) -> str:
+    """Cells as DTS writes them, shortened after eight: "<0x0 0x10 0x4>"."""
+    shown = " ".join(f"{cell:#x}" for cell in cells[:8])
+    return f"<{shown}{' ...' if len(cells) > 8 else ''}>"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: "1 cell", "2 cells"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

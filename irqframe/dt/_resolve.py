@@ -1,0 +1,263 @@
+"""From merged blocks to a tree: names and labels checked, references replaced by phandles and paths.
+
+As dtc 1.6.1 does it: phandles that the text states are kept; every other node that a cell refers to takes the lowest
+free number, in the order of the references (nodes parents first, properties and cells in order), as a property
+`phandle` at its end. `/omit-if-no-ref/` nodes to which nothing refers then go, with all below them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from irqframe.dt._collected import Report
+from irqframe.dt._merge import Merger
+from irqframe.dt._names import DEPTH_MAX, node_name_fault, property_name_fault
+from irqframe.dt._phandles import PHANDLE_NAMES, check_phandles
+from irqframe.dt._syntax import Label, NodeSyntax, Part, PropertySyntax, Reference, Source
+from irqframe.dt._tree import Node, Piece, PieceKind, Property, Tree
+from irqframe.errors import Span
+
+
+def resolve(source: Source, file: str, report: Report) -> Tree | None:
+    """Carry out what a DTS text says.
+
+    Args:
+        source: the text, read.
+        file: its name.
+        report: takes the findings (E02xx).
+
+    Returns:
+        The tree, good for something only if there are no findings; None if there is not even a root node, or it was
+        deleted (dtc writes a DTB without any node then).
+    """
+    if source.overlay:
+        return None
+    merger = Merger(source, report)
+    root = merger.run()
+    if root is None or root.deleted:
+        if merger.complete:
+            report.add("E0213", "the tree has no root node", source.end, expected="/ { };")
+        return None
+    nodes = _placed(root, report)
+    _check_names(nodes, report)
+    _check_labels(nodes, source.marks, report)
+    phandles = _Phandles(nodes)
+    _check_own_phandles(nodes, merger, report)
+    _refer(nodes, merger, phandles)
+    tree = _Builder(merger, phandles).tree(root, file, source.reservations)
+    tree.sources = report.sources
+    for finding in check_phandles(tree):
+        report.keep(finding)
+    return tree
+
+
+def _placed(root: NodeSyntax, report: Report) -> list[NodeSyntax]:
+    """All nodes that are not deleted, parents first, in order; each is told its path."""
+    found = []
+    root.path = "/"
+    work = [(root, 1)]
+    while work:
+        node, depth = work.pop()
+        found.append(node)
+        if depth > DEPTH_MAX:
+            report.fail("E0112", f"nodes are nested more than {DEPTH_MAX} deep", node.span)
+        prefix = node.path.rstrip("/")
+        children = [child for child in node.children if not child.deleted]
+        for child in children:
+            child.path = f"{prefix}/{child.name}"
+        work += [(child, depth + 1) for child in reversed(children)]
+    return found
+
+
+def _live(node: NodeSyntax) -> Iterator[PropertySyntax]:
+    return (prop for prop in node.properties if not prop.deleted)
+
+
+# Names and labels
+
+
+def _check_names(nodes: list[NodeSyntax], report: Report) -> None:
+    for node in nodes:
+        fault = node_name_fault(node.name) if node.path != "/" else ""
+        if fault:
+            report.add("E0207", f"node name {node.name[:40]} {fault}", node.span, path=node.path)
+        if len(node.by_child) != len(node.children):
+            _check_twice(node, "E0206", "node", node.children, report)
+        if len(node.by_property) != len(node.properties):
+            _check_twice(node, "E0205", "property", list(_live(node)), report)
+        for prop in _live(node):
+            fault = property_name_fault(prop.name)
+            if fault:
+                report.add("E0208", f"property name {prop.name[:40]} {fault}", prop.span, path=node.path)
+        _check_name_property(node, report)
+
+
+def _check_twice(
+    node: NodeSyntax,
+    code: str,
+    what: str,
+    items: list[NodeSyntax] | list[PropertySyntax],
+    report: Report,
+) -> None:
+    """Refuse a name that stands twice; as dtc, also a node deleted in the block that defines it."""
+    first: dict[str, Span] = {}
+    for item in items:
+        if item.name in first:
+            verb = "deleted" if item.deleted else "defined again"
+            report.add(
+                code,
+                f"{what} {item.name[:40]} is {verb} in the block that defines it",
+                item.span,
+                path=node.path,
+                related=((first[item.name], "the first is here"),),
+            )
+        elif not item.deleted:
+            first[item.name] = item.span
+
+
+def _check_name_property(node: NodeSyntax, report: Report) -> None:
+    """A `name` property (DTSpec 2.3.11) with the node's own name is taken out, as dtc does; any other is a fault."""
+    prop = node.live_property("name")
+    if prop is None:
+        return
+    basename = node.name.partition("@")[0]
+    if b"".join(part.data for part in prop.parts) == basename.encode() + b"\0":
+        prop.deleted = True
+    else:
+        report.add("E0211", "the name property is not the node's name", prop.span, path=node.path, expected=basename)
+
+
+def _check_labels(nodes: list[NodeSyntax], marks: list[Label], report: Report) -> None:
+    first: dict[str, tuple[object, Span]] = {}
+
+    def check(labels: list[Label], owner: object) -> None:
+        for label in labels:
+            known, span = first.setdefault(label.name, (owner, label.span))
+            if known is not owner:
+                report.add(
+                    "E0201",
+                    f"label {label.name} is defined twice",
+                    label.span,
+                    related=((span, "the first is here"),),
+                )
+
+    for node in nodes:
+        check(node.labels, node)
+        for prop in _live(node):
+            check(prop.labels, prop)
+            for mark in prop.marks:
+                check([mark], mark)
+    check(marks, marks)
+
+
+# References
+
+
+class _Phandles:
+    """The phandle of each node: stated, or given when first asked for."""
+
+    def __init__(self, nodes: list[NodeSyntax]) -> None:
+        self.given: list[NodeSyntax] = []
+        self._of: dict[NodeSyntax, int] = {}
+        self._next = 1
+        for node in nodes:
+            for name in PHANDLE_NAMES:
+                prop = node.live_property(name)
+                data = b"".join(part.data for part in prop.parts) if prop is not None else b""
+                if len(data) == 4:
+                    self._of.setdefault(node, int.from_bytes(data, "big"))
+        self._used = set(self._of.values())
+
+    def of(self, node: NodeSyntax) -> int:
+        """The phandle of a node, which has one from now on."""
+        known = self._of.get(node)
+        if known is not None:
+            return known
+        while self._next in self._used:
+            self._next += 1
+        self._used.add(self._next)
+        self._of[node] = self._next
+        if node.live_property("phandle") is None:
+            self.given.append(node)
+        return self._next
+
+
+def _check_own_phandles(nodes: list[NodeSyntax], merger: Merger, report: Report) -> None:
+    """`phandle = <&self>` asks for a number; one of another node is a fault."""
+    for node in nodes:
+        for name in PHANDLE_NAMES:
+            prop = node.live_property(name)
+            if prop is None:
+                continue
+            for part in prop.parts:
+                if part.kind is PieceKind.REF and merger.find(Reference(part.text, part.span)) is not node:
+                    message = f"{name} refers to another node"
+                    report.add("E0214", message, part.span, path=node.path, found=f"&{part.text}")
+                    prop.deleted = True
+                    break
+
+
+def _refer(nodes: list[NodeSyntax], merger: Merger, phandles: _Phandles) -> None:
+    """Find what each reference means, in order, and give phandles; report those that mean nothing."""
+    for node in nodes:
+        for prop in _live(node):
+            for part in prop.parts:
+                if part.kind is PieceKind.REF or part.kind is PieceKind.PATH:
+                    target = merger.find(Reference(part.text, part.span), report=True)
+                    if target is None:
+                        continue
+                    target.referenced = True
+                    if part.kind is PieceKind.REF:
+                        phandles.of(target)
+
+
+class _Builder:
+    """Makes the nodes of the tree."""
+
+    def __init__(self, merger: Merger, phandles: _Phandles) -> None:
+        self.merger = merger
+        self.phandles = phandles
+        self.given = {id(node) for node in phandles.given}
+
+    def tree(self, root: NodeSyntax, file: str, reservations: list[tuple[int, int]]) -> Tree:
+        made = Node("", root.span)
+        work = [(root, made)]
+        while work:
+            syntax, node = work.pop()
+            self._fill(syntax, node)
+            for child in syntax.children:
+                if not child.deleted and (child.referenced or not child.omit):
+                    work.append((child, node.add(Node(child.name, child.span))))
+        return Tree(made, file, reservations, _boot_cpu(made))
+
+    def _fill(self, syntax: NodeSyntax, node: Node) -> None:
+        node.labels = [label.name for label in syntax.labels]
+        for prop in _live(syntax):
+            data, pieces = self._value(prop.parts)
+            labels = tuple(label.name for label in prop.labels)
+            node.properties[prop.name] = Property(prop.name, data, prop.span, pieces, labels)
+        if id(syntax) in self.given:
+            node.set_cells("phandle", self.phandles.of(syntax))
+
+    def _value(self, parts: list[Part]) -> tuple[bytes, tuple[Piece, ...]]:
+        data = bytearray()
+        pieces = []
+        for kind, raw, span, text in parts:
+            if kind is PieceKind.REF or kind is PieceKind.PATH:
+                raw = self._referred(kind, text, span)
+            pieces.append(Piece(len(data), len(raw), kind, span, text))
+            data += raw
+        return bytes(data), tuple(pieces)
+
+    def _referred(self, kind: PieceKind, text: str, span: Span) -> bytes:
+        target = self.merger.find(Reference(text, span))
+        if kind is PieceKind.REF:
+            return self.phandles.of(target).to_bytes(4, "big") if target is not None else bytes(4)
+        return target.path.encode() + b"\0" if target is not None else b"\0"
+
+
+def _boot_cpu(root: Node) -> int:
+    """The boot CPU, which source cannot state: as dtc, `reg` of the first node in /cpus if it is one cell, else 0."""
+    cpus = root.children.get("cpus")
+    first = next(iter(cpus.children.values()), None) if cpus is not None else None
+    return (first.u32("reg") or 0) if first is not None else 0

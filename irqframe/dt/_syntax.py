@@ -1,0 +1,163 @@
+"""What a DTS text says, statement by statement, before references and deletions are carried out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from irqframe.dt._tree import PieceKind
+from irqframe.errors import Span
+
+
+class Label(NamedTuple):
+    """A label and where it stands."""
+
+    name: str
+    span: Span
+
+
+class Part(NamedTuple):
+    """An element of a value.
+
+    Attributes:
+        kind: how it was written.
+        data: its bytes; of `REF` and `PATH` not known yet, and empty.
+        span: where.
+        text: of `REF` and `PATH`, the label or path, without `&` and braces.
+    """
+
+    kind: PieceKind
+    data: bytes
+    span: Span
+    text: str = ""
+
+
+@dataclass(slots=True)
+class PropertySyntax:
+    """A property as written.
+
+    Attributes:
+        name: without the `\\` that may stand before it.
+        span: of the name.
+        labels: before the name.
+        parts: the value.
+        marks: labels within the value.
+        deleted: it is gone, or says itself that the property of this name goes; its place in the order stays.
+    """
+
+    name: str
+    span: Span
+    labels: list[Label] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    marks: list[Label] = field(default_factory=list)
+    deleted: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class NodeSyntax:
+    """A node block as written; blocks for the same node are merged into the first, as dtc does.
+
+    Attributes:
+        name: "" for the root.
+        span: of the name.
+        labels: before the name.
+        properties: in order; a name stands twice only if the block says so.
+        children: in order.
+        by_property: the first of each name.
+        by_child: the first of each name.
+        alive: properties and children that may not be deleted; deleting the node looks at no others, so that a text
+            which deletes and defines again costs what it is long.
+        deleted: it is gone, or says itself that the node of this name goes; its place in the order stays.
+        omit: `/omit-if-no-ref/` stands before it.
+        referenced: something refers to it.
+        path: full path; known once the tree is complete.
+    """
+
+    name: str
+    span: Span
+    labels: list[Label] = field(default_factory=list)
+    properties: list[PropertySyntax] = field(default_factory=list)
+    children: list[NodeSyntax] = field(default_factory=list)
+    by_property: dict[str, PropertySyntax] = field(default_factory=dict)
+    by_child: dict[str, NodeSyntax] = field(default_factory=dict)
+    alive: list[PropertySyntax | NodeSyntax] = field(default_factory=list)
+    deleted: bool = False
+    omit: bool = False
+    referenced: bool = False
+    path: str = ""
+
+    def add_property(self, prop: PropertySyntax) -> None:
+        """Append a property."""
+        self.properties.append(prop)
+        self.alive.append(prop)
+        self.by_property.setdefault(prop.name, prop)
+
+    def add_child(self, child: NodeSyntax) -> None:
+        """Append a child."""
+        self.children.append(child)
+        self.alive.append(child)
+        self.by_child.setdefault(child.name, child)
+
+    def live_child(self, name: str) -> NodeSyntax | None:
+        """The first child of that name that is not deleted."""
+        found = self.by_child.get(name)
+        if found is None or not found.deleted:
+            return found
+        return next((child for child in self.children if child.name == name and not child.deleted), None)
+
+    def live_property(self, name: str) -> PropertySyntax | None:
+        """The first property of that name that is not deleted."""
+        found = self.by_property.get(name)
+        if found is None or not found.deleted:
+            return found
+        return next((prop for prop in self.properties if prop.name == name and not prop.deleted), None)
+
+
+class Reference(NamedTuple):
+    """A node that is named: by a label, or by a path, which begins with `/`."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """`/ { };` where `target` is None, else `&target { };`, with `labels` before it."""
+
+    node: NodeSyntax
+    target: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """`/delete-node/ &target;`."""
+
+    target: Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Omit:
+    """`/omit-if-no-ref/ &target;`."""
+
+    target: Reference
+
+
+@dataclass(slots=True)
+class Source:
+    """A whole DTS text.
+
+    Attributes:
+        reservations: address and size of each `/memreserve/`.
+        marks: labels on them.
+        statements: all others, in order.
+        skipped: labels in parts that could not be read; a reference to one of them is no fault of its own.
+        overlay: it says `/plugin/`.
+        end: where the text ends.
+    """
+
+    reservations: list[tuple[int, int]] = field(default_factory=list)
+    marks: list[Label] = field(default_factory=list)
+    statements: list[Block | Delete | Omit] = field(default_factory=list)
+    skipped: set[str] = field(default_factory=set)
+    overlay: bool = False
+    end: Span = field(default_factory=lambda: Span(""))

@@ -1,0 +1,248 @@
+"""What a fault in a text is called, where it is said to be, and that all of a run come together."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+import irqframe.dt as dt
+from irqframe.dt import CODES, parse_dts
+from irqframe.errors import Finding, InputError, Span
+
+CODE = re.compile(r'"(E0[0-3][0-9]{2})"')
+
+
+def findings(text: str, file: str = "t.dts") -> tuple[Finding, ...]:
+    with pytest.raises(InputError) as raised:
+        parse_dts(text, file)
+    return raised.value.findings
+
+
+def only(text: str) -> Finding:
+    (found,) = findings(text)
+    return found
+
+
+def node(body: str) -> str:
+    return f"/dts-v1/;\n/ {{\n{body}\n}};\n"
+
+
+# Code, text, and the words of it that the finding points at.
+POINTED = [
+    ("E0101", node("a = <`1>;"), "`"),
+    ("E0101", "\ufeff/dts-v1/; / { };", "\ufeff"),
+    ("E0102", node('a = "x;\nb;'), '"x;'),
+    ("E0103", node("a = <1 + 2>;"), "+"),
+    ("E0103", node("a = 1;"), "1"),
+    ("E0103", node("a = <GIC_SPI>;"), "GIC_SPI"),
+    ("E0104", node("a = <1 0x1G>;"), "0x1G"),
+    ("E0104", node("a = <0x10000000000000000>;"), "0x10000000000000000"),
+    ("E0105", node("a = <'ab'>;"), "'ab'"),
+    ("E0106", node(r'a = "\xg";'), r'"\xg"'),
+    ("E0107", node("/* a = <1>;"), "/*"),
+    ("E0108", node("a = /bits/ 8 <1 (200 + 56)>;"), "(200 + 56)"),
+    ("E0109", node("a = <(1 / 0)>;"), "/"),
+    ("E0110", "/dts-v1/;\n#include <x.h>\n/ { };", "#include"),
+    ("E0110", node("  #ifdef X\n a;\n #endif"), "#ifdef"),
+    ("E0111", "/dts-v1/;\n/plugin/;\n&x { a; };", "/plugin/"),
+    ("E0112", node(f"a = <{'(' * 65}1{')' * 65}>;"), "("),
+    ("E0113", node("n { };\nprop;"), "prop"),
+    ("E0115", node("a = /bits/ 24 <1>;"), "24"),
+    ("E0116", node("a = /bits/ 64 <&{/}>;"), "&{/}"),
+    ("E0117", "/dts-v1/;\n/ { };\n/memreserve/ 1 2;\n", "/memreserve/"),
+    ("E0202", node("n { phandle = <1>; };\nm { phandle = <1>; };"), "phandle"),
+    ("E0203", node("a = <&gic>;"), "&gic"),
+    ("E0204", node("a = &{/soc};"), "&{/soc}"),
+    ("E0205", node("abc;\nabc;"), "abc"),
+    ("E0206", node("n { };\nn { };"), "n"),
+    ("E0207", node("n#o { };"), "n#o"),
+    ("E0208", node("a@b;"), "a@b"),
+    ("E0209", node("n { phandle = <0>; };"), "phandle"),
+    ("E0210", node("n { phandle = <1>; linux,phandle = <2>; };"), "linux,phandle"),
+    ("E0211", node('n { name = "m"; };'), "name"),
+    ("E0214", node("n { phandle = <&{/}>; };"), "&{/}"),
+    ("E0005", node('/include/ "none"'), '"none"'),
+    ("E0007", node('a = /incbin/("none");'), '"none"'),
+]
+
+
+@pytest.mark.parametrize(("code", "text", "words"), POINTED)
+def test_one_fault_one_finding_at_its_place(code: str, text: str, words: str) -> None:
+    found = only(text)
+    lines = text.split("\n")
+    line = lines[found.span.line - 1]
+    assert found.code == code
+    assert line[found.span.column - 1 :].startswith(words)
+    assert (found.span.end_line, found.span.end_column) == (found.span.line, found.span.column + len(words))
+    assert found.excerpt == line
+    assert found.code in CODES
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("/ { };", Span("t.dts", 1, 1, 1, 2)),
+        ("", Span("t.dts", 1, 1, 1, 1)),
+        ("/dts-v1/;\n", Span("t.dts", 2, 1, 2, 1)),
+        ("/dts-v1/;\n/ {\n a;\n", Span("t.dts", 4, 1, 4, 1)),
+    ],
+)
+def test_what_is_missing_is_missed_where_it_should_stand(text: str, span: Span) -> None:
+    assert only(text).span == span
+
+
+def test_undefined_label_names_the_nearest() -> None:
+    found = only("/dts-v1/;\n/ {\n\tinterrupt-parent = <&gicc>;\n\tgic: intc { };\n};\n")
+    assert found.message == "&gicc is not defined"
+    assert found.hint == "did you mean &gic (t.dts:4)?"
+    assert str(found.span) == "t.dts:3:22"
+
+
+def test_undefined_path_names_the_nearest_child() -> None:
+    found = only(node("a = &{/soc/uart@1};\nsoc { uart@10 { }; };"))
+    assert found.hint == "soc has no child uart@1; did you mean uart@10?"
+
+
+def test_macro_hints_at_the_preprocessor() -> None:
+    assert "preprocessor" in only(node("interrupts = <GIC_SPI 1 4>;")).hint
+    assert "cpp" in only("/dts-v1/;\n#include <x.h>\n/ { a = <GIC_SPI>; };").hint
+
+
+def test_definition_twice_shows_the_first() -> None:
+    found = only(node("l: a { };\nl: b { };"))
+    assert found.code == "E0201"
+    assert found.related == ((Span("t.dts", 3, 1, 3, 3), "the first is here"),)
+
+
+def test_all_faults_of_a_run_in_order() -> None:
+    text = node("a = <1\nb = ;\nc = <&x>;\nn { d = <0x1G>; e = [1]; f@; };\nm { };\nm { };\ng = <(1/0)>;")
+    assert [(f.code, f.span.line) for f in findings(text)] == [
+        ("E0103", 4),
+        ("E0203", 5),
+        ("E0104", 6),
+        ("E0103", 6),
+        ("E0208", 6),
+        ("E0206", 8),
+        ("E0113", 9),
+        ("E0109", 9),
+    ]
+
+
+def test_missing_semicolon_loses_nothing() -> None:
+    text = node("a = <1>\n#size-cells = <2>\nempty\nl: n { x }\nm { y = <&l>; };")
+    found = findings(text)
+    assert [(f.code, str(f.span), f.expected) for f in found] == [
+        ("E0103", "t.dts:3:8", "';'"),
+        ("E0103", "t.dts:4:18", "';'"),
+        ("E0103", "t.dts:5:6", "';'"),
+        ("E0103", "t.dts:6:9", "';'"),
+        ("E0103", "t.dts:6:11", "';'"),
+    ]
+
+
+def test_label_in_a_part_that_is_lost_is_not_missed_again() -> None:
+    assert only(node("a = <&l &{/n/m}>;\nn = { l: m { }; };")).code == "E0103"
+
+
+def test_labels_of_a_missing_file_are_not_missed_again() -> None:
+    assert only('/dts-v1/;\n/include/ "soc.dtsi"\n/ { };\n&uart { a; };\n').code == "E0005"
+
+
+def test_block_of_an_unknown_label_is_still_read() -> None:
+    codes = [f.code for f in findings("/dts-v1/; / { };\n&x { l: n { a = ; }; };\n&l { b; };\n")]
+    assert codes == ["E0203", "E0103"]
+
+
+def test_same_fault_of_an_included_file_once(tmp_path: Path) -> None:
+    (tmp_path / "part.dtsi").write_text("a = ;\n")
+    text = '/dts-v1/; / { n { /include/ "part.dtsi"\n}; m { /include/ "part.dtsi"\n}; };'
+    (found,) = findings(text, str(tmp_path / "t.dts"))
+    assert (found.span.file, found.span.line, found.excerpt) == (str(tmp_path / "part.dtsi"), 1, "a = ;")
+
+
+def test_findings_are_bounded() -> None:
+    found = findings(node("a = ;\n" * 1000))
+    assert len(found) == 101
+    assert found[-1].code == "E0009"
+
+
+@pytest.mark.parametrize("levels", [127, 128, 5000])
+def test_nesting_of_nodes_is_bounded(levels: int) -> None:
+    text = "/dts-v1/; / {" + "n {" * levels + "};" * levels + "};"
+    if levels < 128:
+        parse_dts(text, "t.dts")
+    else:
+        assert only(text).code == "E0112"
+
+
+def test_nesting_by_extension_is_bounded() -> None:
+    chain = "n {" * 100 + "{}: n {{ }};" + "};" * 100
+    text = "/dts-v1/; / { l0: n { }; };"
+    for step in range(1, 4):
+        text += f"&l{step - 1} {{ " + chain.replace("{}: n {{ }};", f"l{step}: n {{ }};") + " };"
+    assert only(text).code == "E0112"
+
+
+@pytest.mark.parametrize(
+    "expression", ["(" * 5000 + "1", "-" * 5000 + "1", "(" + "1 ? " * 5000, "(" + "1 ? 2 : " * 5000]
+)
+def test_nesting_of_expressions_is_bounded(expression: str) -> None:
+    assert findings(node(f"a = <{expression}>;"))
+
+
+def test_long_chains_are_no_nesting() -> None:
+    chain = " : ".join(["0 ? 1"] * 3000) + " : 7"
+    tree = parse_dts(node(f"a = <({chain}) ({'- ' * 3000}1) ({'1 + ' * 3000}1)>;"), "t.dts")
+    assert tree.root.cells("a") == (7, 1, 3001)
+
+
+def test_include_of_itself_is_bounded(tmp_path: Path) -> None:
+    (tmp_path / "a.dtsi").write_text('/include/ "a.dtsi"\n')
+    (found,) = findings('/dts-v1/; /include/ "a.dtsi"', str(tmp_path / "t.dts"))
+    assert found.code == "E0006"
+
+
+def test_include_twice_by_each_is_bounded(tmp_path: Path) -> None:
+    for level in range(30):
+        (tmp_path / f"{level}.dtsi").write_text(f'/include/ "{level + 1}.dtsi"\n' * 2)
+    (tmp_path / "30.dtsi").write_text("\n")
+    (found,) = findings('/dts-v1/; /include/ "0.dtsi"', str(tmp_path / "t.dts"))
+    assert found.code == "E0006"
+
+
+def test_include_of_a_folder_or_of_no_text(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "b").write_bytes(b"\xff\xfe")
+    found = findings('/dts-v1/; /include/ "d" /include/ "b" / { };', str(tmp_path / "t.dts"))
+    assert [f.code for f in found] == ["E0005", "E0002"]
+
+
+def test_incbin_of_something_endless() -> None:
+    assert only(node('a = /incbin/("/dev/zero");')).code == "E0007"
+
+
+def test_include_of_a_pipe_does_not_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (found,) = findings('/dts-v1/; /include/ "pipe" / { };', str(tmp_path / "t.dts"))
+    assert found.code == "E0005"
+
+
+def test_overlay_is_refused_once() -> None:
+    text = "/dts-v1/;\n/plugin/;\n&unknown { a = <&other>; };\n/ { fragment@0 { target = <&x>; }; };\n"
+    assert only(text).code == "E0111"
+
+
+def test_codes_are_those_that_are_used() -> None:
+    """Of the containers: E00xx to E03xx."""
+    folder = Path(dt.__file__).parent
+    used = {code for file in folder.glob("*.py") if file.name != "_codes.py" for code in CODE.findall(file.read_text())}
+    assert used == {code for code in CODES if code < "E04"}
+
+
+def test_codes_are_documented() -> None:
+    assert all(len(code) == 5 and code[0] in "EW" and meaning for code, meaning in CODES.items())
+    with pytest.raises(TypeError):
+        CODES["E9999"] = "x"  # type: ignore[index]
