@@ -1,0 +1,53 @@
+"""`irqframe check`: everything that is wrong with a device tree, at its place."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from irqframe.cli._findings import json_of, show_findings, summary
+from irqframe.cli._machines import installed, load_tree
+from irqframe.cli._words import counted
+from irqframe.errors import Finding, InputError
+
+if TYPE_CHECKING:
+    from irqframe.machine import Machine
+
+
+@click.command()
+@click.argument("machines", metavar="MACHINE.dts|dtb...", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(machines: tuple[str, ...], as_json: bool) -> int:
+    """Check device trees against bindings and the rules of their irqchips.
+
+    Every fault of every file is reported, each at file:line:column. Exits with 1 if there is an error.
+    """
+    from irqframe.machine import examine
+
+    plugins = installed()
+    findings: list[Finding] = []
+    good = []
+    for path in machines:
+        try:
+            machine, found = examine(load_tree(path), plugins)
+        except InputError as error:
+            machine, found = None, error.findings
+        findings += InputError(found).findings if found else ()
+        if machine is not None and not any(finding.is_error for finding in found):
+            good.append(f"{machine.tree.file}: {_sizes(machine)}: ok")
+    failed = any(finding.is_error for finding in findings)
+    if as_json:
+        report = {"schema": 1, "summary": summary(findings), "findings": [json_of(finding) for finding in findings]}
+        click.echo(json.dumps(report, indent=2))
+        return int(failed)
+    for line in good:
+        click.echo(line)
+    if findings:
+        show_findings(findings)
+    return int(failed)
+
+
+def _sizes(machine: Machine) -> str:
+    return f"{counted(len(machine.cpus), 'CPU')}, {machine.irqchip}, {counted(len(machine.sources), 'source')}"

@@ -1,0 +1,154 @@
+"""`irqframe run`: the main job."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from irqframe.cli._machines import MACHINE, irqchip_option, machine_of
+from irqframe.cli._report import print_report, report_json
+from irqframe.errors import IrqframeError
+
+if TYPE_CHECKING:
+    from irqframe.guest import Outcome
+    from irqframe.machine import Machine
+    from irqframe.observe import Recorder
+    from irqframe.vm import Vm
+
+
+@click.command()
+@MACHINE
+@irqchip_option
+@click.option(
+    "--quirks", metavar="NAMES", default="", help="Quirks to switch on, separated by commas; `as-is` for all."
+)
+@click.option("--option", "options", metavar="NAME=VALUE", multiple=True, help="Set an option of the irqchip.")
+@click.option("--events", type=click.IntRange(1), default=100_000, show_default=True, help="How many raises.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the random choices.")
+@click.option("--wrap", type=click.Choice(["trace"]), help="Wrap the flow: record every call of a callback.")
+@click.option("--trace", metavar="FILE", help="Record raises, deliveries, traps as JSON lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def run(
+    machine: str,
+    irqchip: str | None,
+    quirks: str,
+    options: tuple[str, ...],
+    events: int,
+    seed: int,
+    wrap: str | None,
+    trace: str | None,
+    as_json: bool,
+) -> None:
+    """Run a scripted guest on a machine and account for every interrupt.
+
+    The guest is the driver that the machine's irqchip brings: it probes, starts every CPU, takes IPIs, timers, wired
+    and message-signalled interrupts from every device in the tree, moves interrupts between CPUs, and switches a CPU
+    off and on. Exits with 0 only if every raised interrupt is accounted for. The same seed gives the same output; rates
+    and times go to standard error.
+    """
+    target = machine_of(machine, irqchip)
+    names = [name.strip() for name in quirks.split(",") if name.strip()]
+    with ExitStack() as stack:
+        record = _recorder(stack, trace, wrap)
+        vm = _vm(target, names, _pairs(options), record, wrap)
+        started = time.perf_counter()
+        outcome = _work(target, vm, events, seed, record)
+        seconds = time.perf_counter() - started
+    if as_json:
+        click.echo(json.dumps(report_json(target, outcome, seed, names, seconds), indent=2))
+        return
+    print_report(target, outcome)
+    click.echo(f"{outcome.events} events in {seconds:.2f} s: {outcome.events / seconds:,.0f} events/s", err=True)
+
+
+def _pairs(options: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{option!r} is not NAME=VALUE", param_hint="--option")
+        pairs[name] = value
+    return pairs
+
+
+def _recorder(stack: ExitStack, trace: str | None, wrap: str | None) -> Recorder | None:
+    """Where events are recorded; `--wrap trace` alone records to standard error."""
+    if trace is None and wrap is None:
+        return None
+    from irqframe.observe import JsonLines
+
+    if trace in (None, "-"):
+        return _complaining(JsonLines(sys.stderr).record, "standard error")
+    stream = stack.enter_context(click.open_file(str(trace), "w", encoding="utf-8"))
+    return _complaining(JsonLines(stream).record, str(trace))
+
+
+def _complaining(record: Recorder, name: str) -> Recorder:
+    """What cannot be written is no fault of the irqchip's code, which may be running when it is."""
+
+    def recorded(ns: int, vcpu: int, kind: str, intid: int, source: str) -> None:
+        try:
+            record(ns, vcpu, kind, intid, source)
+        except OSError as error:
+            raise IrqframeError(f"{name}: {error.strerror or error}") from error
+
+    return recorded
+
+
+def _vm(machine: Machine, quirks: list[str], options: dict[str, str], record: Recorder | None, wrap: str | None) -> Vm:
+    from irqframe.machine import build
+
+    def observe_traps(vm: Vm) -> None:
+        if record is not None:
+            vm.trap_observer = lambda vcpu, what, name: record(vm.clock.now(), vcpu.index, what, -1, name)
+
+    wrappers: list[Callable[[Vm], object]] = []
+    if wrap is not None and record is not None:
+        from irqframe.observe import FlowTracer
+
+        to = record
+        wrappers.append(lambda vm: FlowTracer(vm, to))
+    return build(machine, quirks=quirks, options=options, wrappers=wrappers, prepare=observe_traps)
+
+
+def _work(machine: Machine, vm: Vm, events: int, seed: int, record: Recorder | None) -> Outcome:
+    from irqframe.errors import PluginError
+    from irqframe.flow import blaming
+    from irqframe.guest import Driver, Workload, run_bare
+
+    with vm.adopted(), blaming(machine.chip, machine.irqchip):
+        if not vm.flow.has("guest_driver"):
+            return run_bare(machine, vm, events)
+        driver = vm.flow.call("guest_driver", vm)
+        if not isinstance(driver, Driver):
+            raise PluginError(machine.irqchip, f"irqchip_guest_driver returned {driver!r}, which is no Driver")
+
+        def watch(vcpu: int, kind: str, intid: int, source: str) -> None:
+            if record is not None:
+                record(vm.clock.now(), vcpu, kind, intid, source)
+
+        workload = Workload(machine, vm, driver, seed, watch if record is not None else None)
+        with _progress(events) as tell:
+            outcome = workload.run(events, tell)
+        vm.destroy()
+        return outcome
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None] | None]:
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns: tuple[Any, ...] = (TextColumn("running"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("running", total=total)
+        yield lambda done: progress.update(task, completed=done)

@@ -1,0 +1,207 @@
+"""The floor of a workload: devices raise, CPUs take, interrupts move; each step entered into the accounts.
+
+1. One thread runs every CPU. A CPU takes interrupts when it was kicked, or when something is still waiting after that.
+2. After `serve` nothing may wait: what does is lost.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from irqframe.errors import GuestError
+from irqframe.flow import Injected
+from irqframe.guest._cpu import ScriptedCpu
+from irqframe.guest._devices import HIGH, Device, IpiDevice
+from irqframe.guest._driver import Driver
+from irqframe.guest._outcome import Outcome
+from irqframe.guest._wiring import Wiring
+from irqframe.vm import VirtualClock, Vm
+
+AGAIN: Final = 1 / 16
+"""How often a device raises its interrupt again while the guest's handler for it still runs."""
+EVENT_NS: Final = 1000
+"""Virtual time that passes per event, nanoseconds."""
+
+#: Takes (vcpu, kind, intid, source) of what happens, when somebody watches.
+Watcher = Callable[[int, str, int, str], None]
+
+
+class Floor:
+    """CPUs, devices and what waits between them.
+
+    Args:
+        vm: the VM; the calling thread owns every vCPU, and each is loaded here.
+        driver: its handler is set here.
+        chance: random numbers from 0 up to 1.
+        watch: told what happens; None: nobody watches.
+
+    Attributes:
+        cpus: by index.
+        online: indices of the CPUs that are on, in order.
+        wiring: the devices; set once they are requested.
+        outcome: what is found.
+        waiting: how many interrupts are raised and neither taken nor lost.
+        chance: as given.
+        watch: as given.
+    """
+
+    def __init__(self, vm: Vm, driver: Driver, chance: Callable[[], float], watch: Watcher | None) -> None:
+        self._vm = vm
+        self._driver = driver
+        self._kicked: deque[int] = deque()
+        self.cpus = [ScriptedCpu(vcpu, driver.handle_irq) for vcpu in vm.vcpus]
+        self.online = list(range(len(self.cpus)))
+        self.wiring = Wiring()
+        self.outcome = Outcome([])
+        self.waiting = 0
+        self.chance = chance
+        self.watch = watch
+        driver.handler = self._handle if watch is None else self._handle_watched
+        for vcpu in vm.vcpus:
+            vcpu.on_kick = partial(self._kicked.append, vcpu.index)
+            vcpu.load()
+            vcpu.enter()
+
+    def close(self) -> None:
+        """Put every vCPU."""
+        for vcpu in self._vm.vcpus:
+            vcpu.on_kick = None
+            vcpu.put()
+
+    def any_cpu(self) -> int:
+        """A CPU at random that is on."""
+        return self.online[int(self.chance() * len(self.online))]
+
+    def other_cpu(self, cpu: int) -> int:
+        """A CPU at random that is on, another than `cpu` if there is one."""
+        others = [index for index in self.online if index != cpu] or self.online
+        return others[int(self.chance() * len(others))]
+
+    # Raise and take
+
+    def fire(self, device: Device, cpu: int, provoked: bool = False) -> None:
+        """Let a device raise its interrupt, for CPU `cpu`, unless its line is high.
+
+        Args:
+            device: the device.
+            cpu: index of the CPU it goes to.
+            provoked: whether the script wants it to be dropped; then nobody waits for it either.
+
+        Raises:
+            GuestError: if it came to what it must not.
+        """
+        clock = self._vm.clock
+        if isinstance(clock, VirtualClock):
+            clock.advance(EVENT_NS)
+        account = device.account
+        outcome = device.fire(cpu)
+        if outcome is HIGH:
+            return
+        self.outcome.events += 1
+        if outcome is Injected.LATCHED and not provoked:
+            self.waiting += 1
+        if self.watch is not None:
+            self.watch(cpu, "raise", device.hwirq, f"{account.name} {word(outcome)}")
+        account.raise_(outcome, cpu, provoked)
+
+    def serve(self) -> None:
+        """Let every CPU that was kicked take what is its own.
+
+        Raises:
+            GuestError: if something waits afterwards.
+        """
+        kicked = self._kicked
+        cpus = self.cpus
+        while kicked:
+            cpus[kicked.popleft()].take_irqs()
+        if self.waiting:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Something waits on a CPU that was not kicked: let every CPU look."""
+        for index in self.online:
+            self.cpus[index].take_irqs()
+        if self.waiting:
+            lost = next(account for account in self.outcome.accounts if account.pending)
+            cpu = lost.waiting.index(True)
+            raise GuestError(f"{lost.name} was raised for CPU {cpu}, and every CPU has taken what it had: it is lost")
+
+    def _handle(self, cpu: ScriptedCpu, hwirq: int) -> None:
+        devices = self.wiring.by_hwirq.get(hwirq)
+        if devices is None:
+            raise GuestError(f"CPU {cpu.index} took interrupt {hwirq}, which nobody requested")
+        index = cpu.index
+        self.outcome.handled += 1
+        if len(devices) == 1:
+            device = devices[0]
+            device.account.deliver(index)
+            self.waiting -= 1
+            device.service(index)
+            if self.chance() < AGAIN and not isinstance(device, IpiDevice):
+                self.fire(device, index)
+        else:
+            self._handle_shared(devices, index)
+
+    def _handle_shared(self, devices: list[Device], cpu: int) -> None:
+        """Ask every device on the line, as an operating system does."""
+        waiting = [device for device in devices if device.account.waiting[cpu]]
+        if not waiting:
+            devices[0].account.deliver(cpu)
+        for device in waiting:
+            device.account.deliver(cpu)
+            self.waiting -= 1
+            device.service(cpu)
+
+    def _handle_watched(self, cpu: ScriptedCpu, hwirq: int) -> None:
+        devices = self.wiring.by_hwirq.get(hwirq, [])
+        if self.watch is not None:
+            self.watch(cpu.index, "deliver", hwirq, ", ".join(device.account.name for device in devices))
+        self._handle(cpu, hwirq)
+
+    # Moving
+
+    def move(self, device: Device, target: int) -> None:
+        """Route a device's interrupt to CPU `target`; those that share its line go with it."""
+        sharers = self.wiring.by_hwirq[device.hwirq]
+        self.outcome.moves += 1
+        if any(sharer.account.pending for sharer in sharers):
+            self.outcome.moves_pending += 1
+        self._driver.set_affinity(self.cpus[self.any_cpu()], device.hwirq, target)
+        for sharer in sharers:
+            sharer.account.move(sharer.target, target)
+            sharer.target = target
+        if self.watch is not None:
+            self.watch(target, "move", device.hwirq, device.account.name)
+
+    # Sleep and wake
+
+    def compare_wake_up(self, cpu: int) -> None:
+        """What wakes a CPU must be what interrupts it.
+
+        Raises:
+            GuestError: if the irqchip's wake-up test and its IRQ line differ.
+        """
+        one = self.cpus[cpu]
+        pending = self._vm.flow.table.vcpu_pending_irq
+        one.vcpu.leave()
+        one.vcpu.enter()
+        if pending is not None and bool(pending(one.vcpu)) is not one.irq_asserted:
+            line = "asserted" if one.irq_asserted else "not asserted"
+            raise GuestError(f"CPU {cpu}: its IRQ line is {line}, and irqchip_vcpu_pending_irq says otherwise")
+
+    def let_sleep(self, cpu: int) -> None:
+        """A CPU that has taken everything executes WFI.
+
+        Raises:
+            GuestError: if it cannot sleep.
+        """
+        if not self.cpus[cpu].wfi():
+            raise GuestError(f"CPU {cpu} cannot sleep, although it has taken every interrupt")
+
+
+def word(outcome: object) -> str:
+    """An outcome's name; what is none as it is, for the account to refuse."""
+    return outcome.name if isinstance(outcome, Injected) else repr(outcome)

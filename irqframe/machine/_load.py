@@ -1,0 +1,177 @@
+"""From a tree to a machine: everything that can be wrong is looked for, and all of it is reported together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib import import_module
+from importlib.resources import files
+
+from irqframe import dt
+from irqframe.dt import InterruptRef, MsiRef, Tree
+from irqframe.errors import Finding, InputError, PluginError
+from irqframe.flow import Flow, Irqchip, Plugin, Source, SourceKind, discover
+from irqframe.machine._build import check_build
+from irqframe.machine._model import Default, Machine, MachineSource, MsiSource
+from irqframe.machine._names import source_names
+from irqframe.machine._select import nodes_of, select
+from irqframe.machine._translate import check_exclusive, translate
+
+
+def load_machine(tree: Tree, plugins: Sequence[Plugin] | None = None) -> Machine:
+    """Check a tree and make a machine of it.
+
+    Args:
+        tree: as read.
+        plugins: the irqchips to choose from; None: the installed ones.
+
+    Returns:
+        The machine.
+
+    Raises:
+        InputError: with every finding of the interrupt tree, the bindings, the irqchip and the machine's own rules.
+        PluginError: if the irqchip breaks the hook spec.
+    """
+    machine, findings = examine(tree, plugins)
+    if machine is None or any(finding.is_error for finding in findings):
+        raise InputError(findings)
+    return machine
+
+
+def examine(tree: Tree, plugins: Sequence[Plugin] | None = None) -> tuple[Machine | None, tuple[Finding, ...]]:
+    """As `load_machine`, but the findings are returned, warnings among them.
+
+    Returns:
+        The machine, as far as it could be made, or None; and the findings.
+    """
+    known = discover() if plugins is None else plugins
+    refs, findings = dt.interrupts(tree)
+    msis, more = dt.msi_routes(tree)
+    found = [*findings, *more]
+    cpus, more = dt.cpus(tree)
+    found += more
+    memory, more = dt.memory(tree)
+    found += more
+    plugin, more = select(tree, refs, msis, known)
+    found += more
+    documents = (*dt.machine_bindings(), *_bindings(plugin))
+    schema_findings = dt.validate(tree, _binding_set(documents))
+    if plugin is None or plugin.chip is None:
+        return None, dt.distinct(found, schema_findings)
+    own = [ref for ref in refs if plugin_serves(plugin, ref)]
+    flow = Flow()
+    flow.register_chip(plugin.chip(), plugin.name)
+    sources, refused = translate(flow, own)
+    # What a controller serves cannot be said by a node that is wrong itself.
+    wrong = {finding.path for finding in schema_findings if finding.is_error}
+    found += [finding for ref, finding in refused if ref.controller.path not in wrong]
+    found += check_exclusive(own, sources)
+    found += _too_many(tree, plugin.chip, len(cpus))
+    machine = Machine(
+        tree,
+        plugin.name,
+        plugin.chip,
+        cpus,
+        memory,
+        nodes_of(tree, plugin),
+        _named(own, sources),
+        _messages(msis),
+        _timer(tree, own, sources),
+        _pmu(tree, own, sources),
+        _defaults(tree, own, memory),
+    )
+    every = dt.distinct(found, schema_findings)
+    if any(finding.is_error for finding in every):
+        return machine, every
+    return machine, every + check_build(machine)
+
+
+def plugin_serves(plugin: Plugin, ref: InterruptRef) -> bool:
+    """Whether an interrupt goes to a node of the plugin."""
+    chip = plugin.chip
+    return chip is not None and not set(chip.compatible).isdisjoint(ref.controller.compatible)
+
+
+def plugin_bindings(chip: type[Irqchip], name: str) -> tuple[tuple[str, str], ...]:
+    """The binding documents of an irqchip: (file name, text) of each.
+
+    Raises:
+        PluginError: if a file that the class names is not in the folder `bindings` of its package.
+    """
+    package = import_module(chip.__module__.partition(".")[0])
+    documents = []
+    for file in chip.bindings:
+        try:
+            documents.append((file, (files(package) / "bindings" / file).read_text(encoding="utf-8")))
+        # TypeError: a distribution that is one module has no folder to look in.
+        except (OSError, UnicodeDecodeError, TypeError) as error:
+            raise PluginError(name, f"binding {file}: {error}") from error
+    return tuple(documents)
+
+
+def _bindings(plugin: Plugin | None) -> tuple[tuple[str, str], ...]:
+    return plugin_bindings(plugin.chip, plugin.name) if plugin is not None and plugin.chip is not None else ()
+
+
+# To read them takes longer than to check a tree by them. The key is their text: a changed file is read anew.
+@lru_cache(maxsize=8)
+def _binding_set(documents: tuple[tuple[str, str], ...]) -> dt.BindingSet:
+    return dt.load_bindings(documents)
+
+
+def _named(refs: Sequence[InterruptRef], sources: Sequence[Source | None]) -> tuple[MachineSource, ...]:
+    names = source_names(refs)
+    return tuple(
+        MachineSource(name, ref, source)
+        for name, ref, source in zip(names, refs, sources, strict=True)
+        if source is not None
+    )
+
+
+def _messages(refs: Sequence[MsiRef]) -> tuple[MsiSource, ...]:
+    # One MSI per PCI host; its first route is as good as any.
+    hosts: dict[str, MsiRef] = {}
+    for ref in refs:
+        hosts.setdefault(ref.node.path, ref)
+    return tuple(MsiSource(f"{ref.node.name} MSI", ref, ref.msi_base) for ref in hosts.values())
+
+
+def _per_cpu(ref: InterruptRef | None, refs: Sequence[InterruptRef], sources: Sequence[Source | None]) -> Source | None:
+    for candidate, source in zip(refs, sources, strict=True):
+        if candidate is ref and source is not None and source.kind is SourceKind.PPI:
+            return source
+    return None
+
+
+def _timer(
+    tree: Tree, refs: Sequence[InterruptRef], sources: Sequence[Source | None]
+) -> tuple[Source | None, Source | None]:
+    node = dt.timer(tree, tuple(refs))
+    if node is None:
+        return None, None
+    return _per_cpu(node.virt, refs, sources), _per_cpu(node.phys, refs, sources)
+
+
+def _pmu(tree: Tree, refs: Sequence[InterruptRef], sources: Sequence[Source | None]) -> Source | None:
+    node = dt.pmu(tree, tuple(refs))
+    return None if node is None or not node.interrupts else _per_cpu(node.interrupts[0], refs, sources)
+
+
+def _too_many(tree: Tree, chip: type[Irqchip], count: int) -> list[Finding]:
+    if count <= chip.vcpu_limit:
+        return []
+    cpus = tree.root.children["cpus"]
+    message = f"the machine has {count} CPUs; {chip.__name__} serves at most {chip.vcpu_limit}"
+    return [Finding("E0606", message, cpus.span, cpus.path)]
+
+
+def _defaults(tree: Tree, refs: Sequence[InterruptRef], memory: Sequence[object]) -> tuple[Default, ...]:
+    said = []
+    if dt.timer(tree, tuple(refs)) is None:
+        said.append(Default("timer", "none: the tree has no arm,armv8-timer node"))
+    if dt.pmu(tree, tuple(refs)) is None:
+        said.append(Default("PMU", "none: the tree has no PMU node"))
+    if not memory:
+        said.append(Default("memory", "none: the tree has no memory node"))
+    said.append(Default("counter frequency", "1 GHz: one tick of the VM's clock is a nanosecond"))
+    return tuple(said)
