@@ -1,0 +1,120 @@
+"""What the GIC architecture leaves to the implementation, as values, for two named implementations."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from irqframe.errors import VmError
+
+PRIVATE: Final = 32
+"""INTIDs of each CPU's own: 16 SGIs, then 16 PPIs."""
+SGIS: Final = 16
+MAX_INTIDS: Final = 1020
+"""INTIDs 1020 to 1023 are special numbers (GICC_IAR page)."""
+MAX_SPIS: Final = MAX_INTIDS - PRIVATE
+MAX_CPUS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Implementation-defined facts of a GICv2.
+
+    Attributes:
+        spis: shared interrupts, a multiple of 32 up to 960, or 988.
+        priority_bits: implemented upper bits of a priority, 4 to 8 (GICD_IPRIORITYR page).
+        group_bits: most bits that can count for preemption, 4 to 7; the binary points' minimum follows from it
+            (GICC_BPR page).
+        sgi_enables_fixed: SGIs cannot be disabled: their enable bits are RAO/WI (GICD_ISENABLER page).
+        sgi_enables_reset: the enable bits of the SGIs after reset, 16 bits.
+        ppi_config_fixed: PPIs are level-sensitive for good: GICD_ICFGR1 is read-only (GICD_ICFGR page).
+        every_raise_is_an_edge: a raise of an edge-triggered line is an edge even if the line was never lowered; else
+            only a change from low to high is one.
+        gicd_iidr: GICD_IIDR.
+        gicc_iidr: GICC_IIDR.
+    """
+
+    spis: int
+    priority_bits: int
+    group_bits: int
+    sgi_enables_fixed: bool
+    sgi_enables_reset: int
+    ppi_config_fixed: bool
+    every_raise_is_an_edge: bool
+    gicd_iidr: int
+    gicc_iidr: int
+
+    @property
+    def intids(self) -> int:
+        """SGIs, PPIs and SPIs together."""
+        return PRIVATE + self.spis
+
+    @property
+    def words(self) -> int:
+        """Registers of one bit per INTID that there are: ITLinesNumber + 1."""
+        return (self.intids + 31) // 32
+
+    @property
+    def priority_mask(self) -> int:
+        """The implemented bits of a priority byte; the others are RAZ/WI."""
+        return 0xFF << (8 - self.priority_bits) & 0xFF
+
+    @property
+    def min_bpr(self) -> int:
+        """Least value of GICC_BPR; GICC_ABPR's is one more."""
+        return 7 - self.group_bits
+
+
+IMPLEMENTATIONS: Final[Mapping[str, Parameters]] = {
+    # The distributor that KVM shows its guests, over a GIC-400's virtual CPU interface with its 32 priorities. KVM
+    # fixes ICFGR1; here a PPI can be made edge-triggered, because a machine may have such a one.
+    "kvm": Parameters(
+        spis=256,
+        priority_bits=5,
+        group_bits=5,
+        sgi_enables_fixed=False,
+        sgi_enables_reset=0xFFFF,
+        ppi_config_fixed=False,
+        every_raise_is_an_edge=True,
+        gicd_iidr=0x4B00_243B,
+        gicc_iidr=0x04B2_043B,
+    ),
+    # arm_gic of QEMU 7.2 and 10.0, without security extension, as its virt board has it.
+    "qemu": Parameters(
+        spis=256,
+        priority_bits=8,
+        group_bits=7,
+        sgi_enables_fixed=True,
+        sgi_enables_reset=0xFFFF,
+        ppi_config_fixed=False,
+        every_raise_is_an_edge=False,
+        gicd_iidr=0x0000_043B,
+        gicc_iidr=0x0002_043B,
+    ),
+}
+
+SPI_CHOICES: Final = ("256", *(str(n) for n in range(32, 961, 32) if n != 256), str(MAX_SPIS))
+
+OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "implementation": tuple(IMPLEMENTATIONS),
+    "spis": SPI_CHOICES,
+}
+"""The irqchip's options, the default first."""
+
+
+def parameters(chosen: Mapping[str, str]) -> Parameters:
+    """The parameters of an irqchip with these options."""
+    return replace(IMPLEMENTATIONS[chosen["implementation"]], spis=int(chosen["spis"]))
+
+
+def with_intids(base: Parameters, intids: int) -> Parameters:
+    """The same implementation with another number of INTIDs (KVM_DEV_ARM_VGIC_GRP_NR_IRQS).
+
+    Raises:
+        VmError: EINVAL unless `intids` is a multiple of 32 from 64 to 1024; of 1024 the last four are special numbers.
+    """
+    if intids % 32 or not 64 <= intids <= 1024:
+        raise VmError(errno.EINVAL, f"{intids} INTIDs; expected a multiple of 32 from 64 to 1024")
+    return replace(base, spis=min(intids, MAX_INTIDS) - PRIVATE)

@@ -1,0 +1,189 @@
+"""The GIC in a device tree: interrupt specifiers, the nodes it is set up from, and the nodes it describes itself by.
+
+Specifier: <type number flags>; type 0 is an SPI, 1 a PPI; flags [3:0] are the trigger, [15:8] of a PPI its CPUs, which
+nobody uses (Linux, Documentation/devicetree/bindings/interrupt-controller/arm,gic.yaml).
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, cast
+
+from irqframe.dt import Node, addresses
+from irqframe.errors import SpecifierError, VmError
+from irqframe.flow import DescribeRequest, NodeRef, NodeSpec, Source, SourceKind, Trigger
+from irqframe_vgic._parameters import MAX_CPUS, PRIVATE, SGIS, Parameters
+from irqframe_vgic._v2m import DEFAULT_BASE, DEFAULT_SPIS, V2mFrame
+
+V2M_COMPATIBLE: Final = "arm,gic-v2m-frame"
+
+_SPI: Final = 0
+_PPI: Final = 1
+
+# The binding has no active-low and no falling-edge SPIs; a PPI says what it is, and the GIC cannot choose.
+_SPI_TRIGGERS: Final = (Trigger.NONE, Trigger.EDGE_RISING, Trigger.LEVEL_HIGH)
+_PPI_TRIGGERS: Final = (*_SPI_TRIGGERS, Trigger.EDGE_FALLING, Trigger.LEVEL_LOW)
+
+# Least sizes: the distributor's 4 KiB, and the CPU interface without GICC_DIR, as on a GICv1.
+_GICD_SIZE: Final = 0x1000
+_GICC_SIZE: Final = 0x100
+
+# Where QEMU's virt board has its GICv2; the described nodes are for a root with 2 address and 2 size cells.
+GICD_DEFAULT: Final = (0x0800_0000, 0x1_0000)
+GICC_DEFAULT: Final = (0x0801_0000, 0x1_0000)
+V2M_DEFAULT: Final = (0x0802_0000, 0x1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the GIC's frames are: (guest physical address, size in bytes) each.
+
+    Attributes:
+        gicd: the distributor.
+        gicc: the CPU interface.
+        v2m: the MSI frames.
+    """
+
+    gicd: tuple[int, int]
+    gicc: tuple[int, int]
+    v2m: tuple[V2mFrame, ...] = ()
+
+
+def translate(parameters: Parameters, cells: tuple[int, ...]) -> Source:
+    """The source that a specifier names.
+
+    Raises:
+        SpecifierError: for a type, a number or a trigger that the GIC does not serve.
+    """
+    if len(cells) != 3:
+        raise SpecifierError(f"a GIC specifier has 3 cells, not {len(cells)}", expected="<type number flags>")
+    kind, number, flags = cells
+    if kind not in (_SPI, _PPI):
+        raise SpecifierError(f"{kind} is no type of a GICv2 interrupt", cell=0, expected="0 (SPI) or 1 (PPI)")
+    is_spi = kind == _SPI
+    count = parameters.spis if is_spi else PRIVATE - SGIS
+    name = "SPI" if is_spi else "PPI"
+    if number >= count:
+        raise SpecifierError(f"the GIC has no {name} {number}", cell=1, expected=f"{name} 0..{count - 1}")
+    allowed = _SPI_TRIGGERS if is_spi else _PPI_TRIGGERS
+    trigger = flags & 0xF
+    if trigger not in allowed:
+        expected = "1 (rising edge) or 4 (level high)" if is_spi else "one of 1, 2, 4 and 8"
+        raise SpecifierError(f"{trigger} is no trigger of an {name}", cell=2, expected=expected)
+    if is_spi:
+        return Source(SourceKind.SPI, number, Trigger(trigger))
+    return Source(SourceKind.PPI, number + SGIS, Trigger(trigger))
+
+
+def encode(parameters: Parameters, source: Source, ppi_cpus: int) -> tuple[int, ...]:
+    """The specifier that names a source; `ppi_cpus` is the bitmap of CPUs that a PPI's flags carry.
+
+    Raises:
+        SpecifierError: if the GIC does not serve the source.
+    """
+    if source.kind is SourceKind.SPI:
+        cells = (_SPI, source.number, int(source.trigger))
+    else:
+        if not SGIS <= source.number < PRIVATE:
+            raise SpecifierError(f"PPIs have no INTID {source.number}", cell=1, expected="an INTID of 16..31")
+        cells = (_PPI, source.number - SGIS, ppi_cpus << 8 | int(source.trigger))
+    translate(parameters, cells)
+    return cells
+
+
+def layout(nodes: Sequence[NodeRef]) -> Layout:
+    """Where the nodes say that the frames are.
+
+    Args:
+        nodes: the GIC, and its v2m frames.
+
+    Raises:
+        VmError: EINVAL unless there is one GIC with a distributor and a CPU interface, or if the MSI frames contradict
+            each other.
+    """
+    gics = [node for node in nodes if V2M_COMPATIBLE not in node.compatible]
+    frames = [node for node in nodes if V2M_COMPATIBLE in node.compatible]
+    if len(gics) != 1:
+        found = ", ".join(node.path for node in gics) or "none"
+        raise VmError(errno.EINVAL, f"the machine must have one GIC, and has {found}")
+    regions = _regions(gics[0])
+    if len(regions) < 2 or regions[0][1] < _GICD_SIZE or regions[1][1] < _GICC_SIZE:
+        raise VmError(
+            errno.EINVAL,
+            f"{gics[0].path}: 'reg' must reach the CPUs and give a distributor of {_GICD_SIZE:#x} bytes or more and a "
+            f"CPU interface of {_GICC_SIZE:#x} or more",
+        )
+    v2m = tuple(_v2m(node) for node in frames)
+    _check_disjoint(v2m)
+    return Layout(regions[0], regions[1], v2m)
+
+
+def _regions(node: NodeRef) -> tuple[tuple[int, int], ...]:
+    # The nodes that the core hands over are those of its own trees.
+    return addresses(cast("Node", node))
+
+
+def _v2m(node: NodeRef) -> V2mFrame:
+    regions = _regions(node)
+    if not regions or regions[0][1] < 0x1000:
+        raise VmError(errno.EINVAL, f"{node.path}: 'reg' must reach the CPUs and give a frame of 0x1000 bytes or more")
+    first, count = node.u32("arm,msi-base-spi"), node.u32("arm,msi-num-spis")
+    return V2mFrame(*regions[0], DEFAULT_BASE if first is None else first, DEFAULT_SPIS if count is None else count)
+
+
+def _check_disjoint(frames: Iterable[V2mFrame]) -> None:
+    ordered = sorted(frames, key=lambda frame: frame.first)
+    for one, other in pairwise(ordered):
+        if other.first < one.first + one.count:
+            raise VmError(errno.EINVAL, f"the v2m frames at {one.base:#x} and {other.base:#x} share SPIs")
+
+
+def describe(parameters: Parameters, request: DescribeRequest) -> tuple[NodeSpec, ...]:
+    """The nodes of a GICv2 for a machine, at the addresses of QEMU's virt board.
+
+    Raises:
+        SpecifierError: for more vCPUs than a GICv2 has interfaces, or no room for MSIs.
+    """
+    cpus = len(request.mpidrs)
+    if cpus > MAX_CPUS:
+        raise SpecifierError(f"a GICv2 has {MAX_CPUS} CPU interfaces, not {cpus}", expected=f"1..{MAX_CPUS} CPUs")
+    children = (_describe_v2m(parameters, request),) if request.msis else ()
+    properties: dict[str, tuple[()] | tuple[str, ...] | tuple[int, ...]] = {
+        "compatible": ("arm,cortex-a15-gic",),
+        "#interrupt-cells": (3,),
+        "interrupt-controller": (),
+        "reg": (*request.reg(*GICD_DEFAULT), *request.reg(*GICC_DEFAULT)),
+        "#address-cells": (request.address_cells,),
+        "#size-cells": (request.size_cells,),
+        "ranges": (),
+    }
+    serves = frozenset({SourceKind.SPI, SourceKind.PPI})
+    return (NodeSpec(f"intc@{GICD_DEFAULT[0]:x}", properties, children, serves),)
+
+
+def _describe_v2m(parameters: Parameters, request: DescribeRequest) -> NodeSpec:
+    first, count = _free_spis(parameters, request.sources)
+    properties: dict[str, tuple[()] | tuple[str, ...] | tuple[int, ...]] = {
+        "compatible": (V2M_COMPATIBLE,),
+        "msi-controller": (),
+        "reg": request.reg(*V2M_DEFAULT),
+    }
+    if (first, count) != (DEFAULT_BASE, DEFAULT_SPIS):
+        properties |= {"arm,msi-base-spi": (first,), "arm,msi-num-spis": (count,)}
+    return NodeSpec(f"v2m@{V2M_DEFAULT[0]:x}", properties, serves=frozenset({"msi"}))
+
+
+def _free_spis(parameters: Parameters, sources: Iterable[Source]) -> tuple[int, int]:
+    """(first INTID, count) of SPIs that no source has: the default ones, else the highest run that is long enough."""
+    taken = {PRIVATE + source.number for source in sources if source.kind is SourceKind.SPI}
+    count = DEFAULT_SPIS
+    while count:
+        for first in (DEFAULT_BASE, *range(parameters.intids - count, PRIVATE - 1, -1)):
+            if first + count <= parameters.intids and taken.isdisjoint(range(first, first + count)):
+                return first, count
+        count //= 2
+    raise SpecifierError("no SPI is free for messages", expected="a source less than the GIC has SPIs")
+

@@ -1,0 +1,155 @@
+"""A GICv2 on a small VM, and short words for what a guest and a device do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from irqframe_vgic import Gicv2
+
+from irqframe import Injected
+from irqframe.dt import parse_dts
+from irqframe.flow import Counters
+from irqframe.vm import Vm
+
+GICD = 0x0800_0000
+GICC = 0x0801_0000
+V2M = 0x0802_0000
+
+DTS = """\
+/dts-v1/;
+/ {
+    #address-cells = <2>;
+    #size-cells = <2>;
+    intc@8000000 {
+        compatible = "arm,cortex-a15-gic";
+        reg = <0 0x8000000 0 0x10000 0 0x8010000 0 0x10000>;
+        #interrupt-cells = <3>;
+        interrupt-controller;
+        #address-cells = <2>;
+        #size-cells = <2>;
+        ranges;
+        v2m@8020000 {
+            compatible = "arm,gic-v2m-frame";
+            reg = <0 0x8020000 0 0x1000>;
+            msi-controller;
+        };
+    };
+};
+"""
+
+
+class Board:
+    """A VM with a GICv2, set up from the tree above; the calling thread owns every vCPU."""
+
+    def __init__(self, cpus: int, implementation: str, spis: int, devices: bool) -> None:
+        intids = {} if devices else {"timer_intids": (None, None), "pmu_intid": None}
+        self.vm = Vm(**intids)
+        self.chip = Gicv2(options={"implementation": implementation, "spis": str(spis)})
+        self.vm.create_irqchip(self.chip, "gicv2")
+        for _ in range(cpus):
+            self.vm.create_vcpu()
+        root = parse_dts(DTS, "board.dts").root
+        intc = root.children["intc@8000000"]
+        nodes = (intc, intc.children["v2m@8020000"])
+        self.vm.flow.call("configure", self.vm, nodes if spis >= 256 else nodes[:1])
+        self.vm.finalize()
+
+    def r(self, offset: int, cpu: int = 0, size: int = 4) -> int:
+        return self.vm.vcpus[cpu].mmio_read(GICD + offset, size)
+
+    def w(self, offset: int, value: int, cpu: int = 0, size: int = 4) -> None:
+        self.vm.vcpus[cpu].mmio_write(GICD + offset, size, value)
+
+    def cr(self, offset: int, cpu: int = 0, size: int = 4) -> int:
+        return self.vm.vcpus[cpu].mmio_read(GICC + offset, size)
+
+    def cw(self, offset: int, value: int, cpu: int = 0, size: int = 4) -> None:
+        self.vm.vcpus[cpu].mmio_write(GICC + offset, size, value)
+
+    def iar(self, cpu: int = 0) -> int:
+        return self.cr(0x0C, cpu)
+
+    def eoi(self, value: int, cpu: int = 0) -> None:
+        self.cw(0x10, value, cpu)
+
+    def deactivate(self, value: int, cpu: int = 0) -> None:
+        self.cw(0x1000, value, cpu)
+
+    def line(self, intid: int, level: int, cpu: int = 0) -> Injected:
+        return self.vm.set_irq(intid - 32, level) if intid >= 32 else self.vm.inject(cpu, intid, level)
+
+    def pins(self, cpu: int = 0) -> tuple[bool, bool]:
+        """(IRQ, FIQ)."""
+        vcpu = self.vm.vcpus[cpu]
+        return vcpu.irq_line, vcpu.fiq_line
+
+    def irq(self, cpu: int = 0) -> bool:
+        return self.vm.vcpus[cpu].irq_line
+
+    def bit(self, register: int, intid: int, cpu: int = 0) -> bool:
+        """The bit of an INTID in a register of one bit per INTID."""
+        return bool(self.r(register + intid // 32 * 4, cpu) >> intid % 32 & 1)
+
+    def set_bit(self, register: int, intid: int, cpu: int = 0) -> None:
+        self.w(register + intid // 32 * 4, 1 << intid % 32, cpu)
+
+    def on(self, *, ctlr: int = 1, distributor: int = 1, pmr: int = 0xFF) -> Board:
+        """Distributor and every CPU interface on."""
+        self.w(0x000, distributor)
+        for vcpu in self.vm.vcpus:
+            self.cw(0x04, pmr, vcpu.index)
+            self.cw(0x00, ctlr, vcpu.index)
+        return self
+
+    def enable(self, intid: int, *, edge: bool = False, priority: int = 0x80, targets: int = 1, cpu: int = 0) -> None:
+        """Set up an interrupt, and enable it."""
+        if intid >= 16:
+            address = 0xC00 + intid // 16 * 4
+            bit = 2 << intid % 16 * 2
+            before = self.r(address, cpu)
+            self.w(address, before | bit if edge else before & ~bit, cpu)
+        self.w(0x400 + intid, priority, cpu, size=1)
+        if intid >= 32:
+            self.w(0x800 + intid, targets, cpu, size=1)
+        self.set_bit(0x100, intid, cpu)
+
+    def send(self, sgi: int, targets: int, cpu: int = 0) -> None:
+        self.w(0xF00, targets << 16 | sgi, cpu)
+
+    def counters(self, cpu: int = 0) -> Counters:
+        counters: Counters = self.vm.flow.call("counters", self.vm.vcpus[cpu])
+        return counters
+
+    def owed(self, cpu: int = 0) -> int:
+        """What the CPU has been counted and not yet been delivered, by the equation of `Counters`."""
+        c = self.counters(cpu)
+        return c.raised + c.resampled - c.delivered - c.coalesced - sum(c.dropped.values()) - c.withdrawn
+
+    def waiting(self, cpu: int = 0) -> int:
+        """The same out of the GIC's state: the CPU's own interrupts, and the SPIs whose lowest target it is."""
+        gic = self.vm.chip_data
+        interface = gic.cpus[cpu]
+        count = interface.private.owed.bit_count() + sum(waiting.bit_count() for waiting in interface.sources)
+        for block in gic.spis:
+            for n in range(32):
+                lowest = (block.targets[n] & -block.targets[n]).bit_length() - 1 if block.targets[n] else 0
+                count += block.owed >> n & 1 and lowest == cpu
+        return count
+
+
+BoardFactory = Callable[..., Board]
+
+
+@pytest.fixture
+def board() -> Iterator[BoardFactory]:
+    """Makes boards: board(cpus=1, implementation="kvm", spis=256, devices=False)."""
+    with ExitStack() as stack:
+
+        def make(cpus: int = 1, implementation: str = "kvm", spis: int = 256, devices: bool = False) -> Board:
+            made = Board(cpus, implementation, spis, devices)
+            stack.enter_context(made.vm.adopted())
+            return made
+
+        yield make

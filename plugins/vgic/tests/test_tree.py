@@ -1,0 +1,214 @@
+"""The GIC in a device tree: specifiers both ways, where its frames are, and the nodes it describes."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+import pytest
+from irqframe_vgic import Gicv2
+
+from irqframe import SpecifierError, VmError
+from irqframe.dt import Node, parse_dts
+from irqframe.flow import DescribeRequest, NodeSpec, Source, SourceKind, Trigger
+from irqframe.vm import Vm
+
+SPI, PPI = SourceKind.SPI, SourceKind.PPI
+
+INTC = """\
+intc@8000000 {
+    compatible = "arm,gic-400";
+    reg = <0 0x8000000 0 0x1000>, <0 0x8010000 0 0x2000>;
+    #interrupt-cells = <3>;
+    interrupt-controller;
+    #address-cells = <1>;
+    #size-cells = <1>;
+    ranges = <0 0 0x8000000 0x100000>;
+};
+"""
+
+
+def nodes(*texts: str) -> tuple[Node, ...]:
+    """The nodes below a root of two address and two size cells, v2m frames behind their GIC."""
+    body = "\n".join(texts)
+    root = parse_dts("/dts-v1/; / { #address-cells = <2>; #size-cells = <2>; " + body + " };", "t.dts").root
+    found: list[Node] = []
+    for node in root.children.values():
+        found += [node, *node.children.values()]
+    return tuple(found)
+
+
+def with_frames(*frames: str) -> tuple[Node, ...]:
+    return nodes(INTC.replace("\n};", "\n" + "\n".join(frames) + "\n};"))
+
+
+def frame(at: int, more: str = "") -> str:
+    return f'v2m@{at:x} {{ compatible = "arm,gic-v2m-frame"; reg = <{at:#x} 0x1000>; msi-controller; {more} }};'
+
+
+def configured(*given: Node, spis: str = "256") -> Vm:
+    vm = Vm()
+    vm.create_irqchip(Gicv2(options={"spis": spis}), "gicv2")
+    vm.create_vcpu()
+    vm.flow.call("configure", vm, given)
+    vm.finalize()
+    return vm
+
+
+# Specifiers
+
+
+@pytest.mark.parametrize(
+    ("cells", "source"),
+    [
+        ((0, 0, 4), Source(SPI, 0, Trigger.LEVEL_HIGH)),
+        ((0, 255, 1), Source(SPI, 255, Trigger.EDGE_RISING)),
+        ((0, 7, 0), Source(SPI, 7, Trigger.NONE)),
+        ((1, 11, 0xF04), Source(PPI, 27, Trigger.LEVEL_HIGH)),
+        ((1, 0, 8), Source(PPI, 16, Trigger.LEVEL_LOW)),
+        ((1, 15, 2), Source(PPI, 31, Trigger.EDGE_FALLING)),
+    ],
+)
+def test_specifiers(cells: tuple[int, ...], source: Source) -> None:
+    chip = Gicv2()
+    (intc,) = nodes(INTC)
+    assert chip.irqchip_translate(intc, cells) == source
+    assert chip.irqchip_translate(intc, chip.irqchip_encode(source)) == source
+
+
+@pytest.mark.parametrize(
+    ("cells", "cell", "expected"),
+    [
+        ((0, 256, 4), 1, "SPI 0..255"),
+        ((1, 16, 4), 1, "PPI 0..15"),
+        ((2, 0, 4), 0, "0 (SPI) or 1 (PPI)"),
+        ((0, 0, 8), 2, "1 (rising edge) or 4 (level high)"),
+        ((0, 0, 3), 2, "1 (rising edge) or 4 (level high)"),
+        ((1, 0, 3), 2, "one of 1, 2, 4 and 8"),
+        ((0, 1), 0, "<type number flags>"),
+        ((0xFFFF_FFFF, 0xFFFF_FFFF, 0xFFFF_FFFF), 0, "0 (SPI) or 1 (PPI)"),
+    ],
+)
+def test_specifiers_are_checked(cells: tuple[int, ...], cell: int, expected: str) -> None:
+    (intc,) = nodes(INTC)
+    with pytest.raises(SpecifierError) as caught:
+        Gicv2().irqchip_translate(intc, cells)
+    assert (caught.value.cell, caught.value.expected) == (cell, expected)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        Source(SPI, 256, Trigger.LEVEL_HIGH),
+        Source(SPI, 3, Trigger.LEVEL_LOW),
+        Source(PPI, 15, Trigger.LEVEL_HIGH),
+        Source(PPI, 32, Trigger.EDGE_RISING),
+    ],
+)
+def test_sources_that_it_does_not_serve(source: Source) -> None:
+    with pytest.raises(SpecifierError):
+        Gicv2().irqchip_encode(source)
+
+
+def test_the_number_of_spis_is_an_option() -> None:
+    chip = Gicv2(options={"spis": "988"})
+    (intc,) = nodes(INTC)
+    assert chip.irqchip_translate(intc, (0, 987, 4)).number == 987
+    with pytest.raises(SpecifierError, match="SPI 988"):
+        chip.irqchip_translate(intc, (0, 988, 4))
+
+
+def test_ppis_name_every_cpu_of_the_machine_last_described() -> None:
+    chip = Gicv2()
+    chip.irqchip_describe(DescribeRequest((0, 1, 2, 3), ()))
+    assert chip.irqchip_encode(Source(PPI, 27, Trigger.LEVEL_HIGH)) == (1, 11, 0xF04)
+
+
+# Where the frames are
+
+
+def test_frames_are_where_the_cpus_see_them() -> None:
+    vm = configured(*with_frames(frame(0x20000), frame(0x30000, "arm,msi-base-spi = <200>; arm,msi-num-spis = <8>;")))
+    with vm.adopted():
+        read = vm.vcpus[0].mmio_read
+        assert read(0x0800_0004, 4) == 8
+        assert read(0x0802_0008, 4) == 80 << 16 | 64
+        assert read(0x0803_0008, 4) == 200 << 16 | 8
+        vm.signal_msi(0x0803_0040, 207)
+        with pytest.raises(VmError):
+            vm.signal_msi(0x0802_0040, 207)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ((), "must have one GIC"),
+        (nodes(INTC, INTC.replace("8000000 {", "9000000 {")), "must have one GIC"),
+        (nodes(INTC.replace(", <0 0x8010000 0 0x2000>", "")), "'reg' must reach the CPUs"),
+        (nodes(INTC.replace("0x8000000 0 0x1000>", "0x8000000 0 0x800>")), "'reg' must reach the CPUs"),
+        (with_frames(frame(0x200000)), "'reg' must reach the CPUs"),
+        (with_frames(frame(0x20000), frame(0x30000)), "share SPIs"),
+        (with_frames(frame(0x20000, "arm,msi-base-spi = <260>;")), "260..323 are not among"),
+        (with_frames(frame(0x20000, "arm,msi-base-spi = <16>;")), "16..79 are not among"),
+        (with_frames(frame(0x20000, "arm,msi-num-spis = <0>;")), "are not among"),
+        (with_frames(frame(0x20000, "arm,msi-num-spis = <0xffffffff>;")), "are not among"),
+    ],
+)
+def test_nodes_that_contradict_each_other(given: tuple[Node, ...], says: str) -> None:
+    with pytest.raises(VmError, match=says) as caught:
+        configured(*given)
+    assert caught.value.errno == errno.EINVAL
+
+
+def test_frames_that_overlap_are_refused() -> None:
+    with pytest.raises(VmError, match="overlap"):
+        configured(*nodes(INTC.replace("0x8010000", "0x8000800")))
+
+
+# The nodes it describes
+
+
+def described(request: DescribeRequest) -> NodeSpec:
+    (node,) = Gicv2().irqchip_describe(request)
+    return node
+
+
+def test_it_describes_itself_as_qemu_does() -> None:
+    node = described(DescribeRequest((0, 1), (), msis=True))
+    assert node.name == "intc@8000000" and node.serves == {SPI, PPI}
+    assert node.properties["reg"] == (0, 0x0800_0000, 0, 0x1_0000, 0, 0x0801_0000, 0, 0x1_0000)
+    (v2m,) = node.children
+    assert v2m.name == "v2m@8020000" and v2m.serves == {"msi"}
+    assert dict(v2m.properties) == {
+        "compatible": ("arm,gic-v2m-frame",),
+        "msi-controller": (),
+        "reg": (0, 0x0802_0000, 0, 0x1000),
+    }
+
+
+def test_without_messages_there_is_no_frame() -> None:
+    assert described(DescribeRequest((0,), ())).children == ()
+
+
+@pytest.mark.parametrize(
+    ("taken", "first", "count"),
+    [
+        ([48], 224, 64),
+        ([111, 255], 223, 64),
+        ([48, *range(0, 256, 40)], 240, 32),
+        (range(1, 256), 32, 1),
+    ],
+)
+def test_messages_get_spis_that_no_source_has(taken: Any, first: int, count: int) -> None:
+    sources = tuple(Source(SPI, number, Trigger.EDGE_RISING) for number in taken)
+    (v2m,) = described(DescribeRequest((0,), sources, msis=True)).children
+    assert v2m.properties["arm,msi-base-spi"] == (first,)
+    assert v2m.properties["arm,msi-num-spis"] == (count,)
+
+
+def test_what_does_not_fit_is_said() -> None:
+    with pytest.raises(SpecifierError, match="8 CPU interfaces, not 9"):
+        described(DescribeRequest(tuple(range(9)), ()))
+    every = tuple(Source(SPI, number, Trigger.EDGE_RISING) for number in range(256))
+    with pytest.raises(SpecifierError, match="no SPI is free"):
+        described(DescribeRequest((0,), every, msis=True))
