@@ -1,0 +1,61 @@
+# What a newcomer needs:  make run   make test
+# Everything is made inside the checkout, in .venv.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+# What pip and the tests keep and throw away stays in there too.
+export PIP_CACHE_DIR := $(CURDIR)/$(VENV)/cache
+export TMPDIR := $(CURDIR)/$(VENV)/tmp
+MACHINE ?= docs/examples/virt-rvic.dts
+
+PACKAGES := irqframe plugins/rvic/irqframe_rvic plugins/vgic/irqframe_vgic docs/examples/irqframe-toy/irqframe_toy
+CODE     := $(PACKAGES) tests plugins/rvic/tests plugins/vgic/tests docs benchmarks
+
+.PHONY: run test lint types check bench docs clean
+
+run: $(VENV)/installed
+	$(BIN)/irqframe run $(MACHINE)
+
+test: $(VENV)/installed-test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-lint
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+
+types: $(VENV)/installed-lint
+	$(BIN)/mypy --strict $(PACKAGES)
+
+check: lint types test
+
+# Ratios, never times: docs/benchmarks.md records them.
+bench: $(VENV)/installed
+	$(BIN)/python benchmarks/flow.py
+
+# Pages that are made from the tables the code runs; a test fails when they are stale.
+docs: $(VENV)/installed
+	$(BIN)/python docs/generate.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info plugins/*/build plugins/*/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+PROJECTS := pyproject.toml plugins/rvic/pyproject.toml plugins/vgic/pyproject.toml
+
+$(VENV)/bin/python:
+	TMPDIR= $(PYTHON) -m venv $(VENV)
+	mkdir -p $(TMPDIR)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+
+$(VENV)/installed: $(PROJECTS) | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . -e plugins/rvic -e plugins/vgic
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test
+	touch $@
+
+$(VENV)/installed-lint: $(VENV)/installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group lint
+	touch $@

@@ -1,0 +1,148 @@
+"""What a callback of the sealed flow costs, as ratios in one run: `make bench`.
+
+Cases are interleaved and each is measured many times; the median of its CPU times counts, so that a busy machine
+changes the figures but hardly the ratios.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Generator
+from typing import Any
+
+from irqframe import Injected, Irqchip, hookimpl
+from irqframe.bits import LowestFirst
+from irqframe.vm import Vm
+
+CALLS = 50_000
+ROUNDS = 21
+
+
+class Chip(Irqchip):
+    """Injects nothing, at once."""
+
+    @hookimpl
+    def irqchip_inject_irq(self, vm: Vm, cpu: int, intid: int, level: int, owner: object) -> Injected:
+        """As the specification says."""
+        return Injected.LATCHED
+
+
+class Wrapper:
+    """Wraps the injection and does nothing."""
+
+    @hookimpl(wrapper=True)
+    def irqchip_inject_irq(self) -> Generator[None, Any, Any]:
+        """As the specification says."""
+        return (yield)
+
+
+class Empty:
+    """Three methods that do nothing, with the arguments of an interrupt's cycle."""
+
+    def inject(self, intid: int) -> None:
+        """Nothing."""
+
+    def acknowledge(self) -> None:
+        """Nothing."""
+
+    def unmask(self, intid: int) -> None:
+        """Nothing."""
+
+
+def vm_of(*wrappers: object) -> Vm:
+    """A finalized VM of one vCPU."""
+    vm = Vm(timer_intids=(None, None), pmu_intid=None)
+    vm.create_irqchip(Chip(), "chip")
+    for wrapper in wrappers:
+        vm.flow.register(wrapper)
+    vm.create_vcpu()
+    vm.finalize()
+    return vm
+
+
+def injecting(table: Any) -> Callable[[], None]:
+    """A loop that injects through `table`, a sealed flow or anything else with that attribute."""
+
+    def loop() -> None:
+        for _ in range(CALLS):
+            table.inject_irq(None, 0, 33, 1, None)
+
+    return loop
+
+
+def bound() -> Callable[[], None]:
+    """A loop that calls a bound method, without a table."""
+    inject = Chip().irqchip_inject_irq
+
+    def loop() -> None:
+        for _ in range(CALLS):
+            inject(None, 0, 33, 1, None)  # type: ignore[arg-type]
+
+    return loop
+
+
+def cycle(size: int) -> Callable[[], None]:
+    """A loop of raise, acknowledge and unmask on a target of `size` INTIDs."""
+    target = LowestFirst(size)
+    intid = size - 2
+    target.unmask(intid)
+
+    def loop() -> None:
+        for _ in range(CALLS):
+            target.pend(intid)
+            target.acknowledge()
+            target.unmask(intid)
+
+    return loop
+
+
+def empty_cycle() -> Callable[[], None]:
+    """The same three calls, of methods that do nothing."""
+    empty = Empty()
+
+    def loop() -> None:
+        for _ in range(CALLS):
+            empty.inject(2046)
+            empty.acknowledge()
+            empty.unmask(2046)
+
+    return loop
+
+
+def measure(cases: dict[str, Callable[[], None]]) -> dict[str, float]:
+    """Nanoseconds per call of each case."""
+    samples: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(ROUNDS):
+        for name, loop in cases.items():
+            start = time.process_time()
+            loop()
+            samples[name].append((time.process_time() - start) / CALLS * 1e9)
+    return {name: statistics.median(times) for name, times in samples.items()}
+
+
+def main() -> None:
+    """Measure and print."""
+    times = measure(
+        {
+            "bound": bound(),
+            "sealed": injecting(vm_of().flow.table),
+            "wrapped": injecting(vm_of(Wrapper()).flow.table),
+            "empty": empty_cycle(),
+            "cycle 64": cycle(64),
+            "cycle 2048": cycle(2048),
+            "cycle 65536": cycle(65536),
+        }
+    )
+    rows = (
+        ("sealed callback, nobody watching, to a bound method", "sealed", "bound"),
+        ("the same callback, wrapped, to a bound method", "wrapped", "bound"),
+        ("raise, acknowledge, unmask at 2,048 INTIDs, to three empty methods", "cycle 2048", "empty"),
+        ("the same at 65,536 INTIDs, to 64", "cycle 65536", "cycle 64"),
+    )
+    for what, case, reference in rows:
+        print(f"{times[case] / times[reference]:6.2f}  {what} ({times[case]:.0f} ns to {times[reference]:.0f} ns)")
+
+
+if __name__ == "__main__":
+    main()

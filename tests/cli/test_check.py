@@ -1,0 +1,107 @@
+"""`irqframe check`: one line per good machine, findings on standard error, both as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Process = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+@pytest.fixture
+def broken(tmp_path: Path, virt_dts: Path) -> Path:
+    """The machine with two faults: a line that is taken, and a specifier that is outside of the GIC."""
+    text = virt_dts.read_text().replace("<0x00 0x11 0x01>", "<0x00 0x10 0x01>").replace("0x00 0x12", "0x00 0x3ff")
+    path = tmp_path / "broken.dts"
+    path.write_text(text)
+    return path
+
+
+def test_good_machines_take_a_line_each(irqframe: Run, virt_dts: Path, virt_dtb: Path, rvic_dts: Path) -> None:
+    result = irqframe("check", virt_dts, virt_dtb, rvic_dts)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        f"{virt_dts}: 4 CPUs, gicv2, 55 sources: ok",
+        f"{virt_dtb}: 4 CPUs, gicv2, 55 sources: ok",
+        f"{rvic_dts}: 4 CPUs, rvic, 27 sources: ok",
+    ]
+
+
+def test_every_fault_of_every_file_is_reported(irqframe: Run, virt_dts: Path, broken: Path) -> None:
+    result = irqframe("check", broken, virt_dts, broken.with_name("missing.dts"))
+    assert result.returncode == 1
+    assert result.stdout == f"{virt_dts}: 4 CPUs, gicv2, 55 sources: ok\n"
+    lines = [line for line in result.stderr.splitlines() if ": error[" in line]
+    assert [line.partition("error[")[2][:5] for line in lines] == ["E0604", "E0603", "E0001"]
+    assert result.stderr.splitlines()[-1] == "3 errors"
+
+
+def test_json_has_what_the_text_has(irqframe: Run, broken: Path) -> None:
+    result = irqframe("check", "--json", broken)
+    assert (result.returncode, result.stderr) == (1, "")
+    report = json.loads(result.stdout)
+    assert (report["schema"], report["summary"]) == (1, "2 errors")
+    first, second = report["findings"]
+    assert set(first) == {
+        "code",
+        "severity",
+        "message",
+        "path",
+        "span",
+        "expected",
+        "found",
+        "hint",
+        "related",
+    }
+    assert (first["code"], first["severity"], first["path"]) == ("E0604", "error", "/virtio_mmio@a000200")
+    assert set(first["span"]) == {"file", "line", "column", "end_line", "end_column"}
+    assert first["related"][0]["message"] == "the other"
+    line = broken.read_text().splitlines()[second["span"]["line"] - 1]
+    assert line[second["span"]["column"] - 1 : second["span"]["end_column"] - 1] == "0x3ff"
+
+
+def test_json_of_a_good_machine_has_no_findings(irqframe: Run, virt_dts: Path) -> None:
+    result = irqframe("check", virt_dts, "--json")
+    assert result.returncode == 0
+    assert json.loads(result.stdout) == {"schema": 1, "summary": "0 errors", "findings": []}
+
+
+@pytest.mark.parametrize("suffix", [".dts", ".dtb"])
+def test_a_machine_may_come_on_standard_input(process: Process, virt_dts: Path, virt_dtb: Path, suffix: str) -> None:
+    data = (virt_dts if suffix == ".dts" else virt_dtb).read_bytes()
+    result = process("check", "-", stdin=data)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout == b"<stdin>: 4 CPUs, gicv2, 55 sources: ok\n"
+
+
+def test_a_finding_on_standard_input_has_no_file_to_quote(process: Process, broken: Path) -> None:
+    result = process("check", "-", stdin=broken.read_bytes())
+    assert result.returncode == 1
+    assert result.stderr.startswith(b"<stdin>:47:17: error[E0604]: ")
+    assert b" | " not in result.stderr
+
+
+def test_a_file_that_changed_is_quoted_as_it_is_now(irqframe: Run, tmp_path: Path, broken: Path) -> None:
+    path = tmp_path / "m.dts"
+    text = broken.read_text()
+    path.write_text(text)
+    assert "interrupts = <0x00 0x10 0x01>; // " not in irqframe("check", path).stderr
+    path.write_text(text.replace("<0x00 0x10 0x01>;", "<0x00 0x10 0x01>; // changed"))
+    assert "interrupts = <0x00 0x10 0x01>; // changed\n" in irqframe("check", path).stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_is_read_once(command: list[str], tmp_path: Path, broken: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen([*command, "check", str(pipe)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as checking:
+        pipe.write_bytes(broken.read_bytes())
+        out, err = checking.communicate(timeout=30)
+    assert (checking.returncode, out) == (1, b"")
+    assert err.startswith(f"{pipe}:47:17: error[E0604]: ".encode())

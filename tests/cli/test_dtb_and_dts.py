@@ -1,0 +1,67 @@
+"""`irqframe dtb` and `irqframe dts`: the tree of a machine, written."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from irqframe.dt import Tree, load
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Process = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+def content(tree: Tree) -> list[tuple[str, dict[str, bytes]]]:
+    return [(node.path, {name: prop.data for name, prop in node.properties.items()}) for node in tree.walk()]
+
+
+@pytest.mark.parametrize("name", ["dtb", "dts"])
+def test_what_is_written_to_standard_output_is_what_is_written_to_a_file(
+    process: Process, virt_dts: Path, tmp_path: Path, name: str
+) -> None:
+    out = tmp_path / f"out.{name}"
+    piped = process(name, virt_dts)
+    filed = process(name, virt_dts, "-o", out)
+    assert (piped.returncode, piped.stderr) == (0, b"")
+    assert (filed.returncode, filed.stdout, filed.stderr) == (0, b"", b"")
+    assert out.read_bytes() == piped.stdout
+
+
+@pytest.mark.parametrize("source", ["virt_dts", "virt_dtb", "rvic_dts"])
+@pytest.mark.parametrize("name", ["dtb", "dts"])
+def test_the_tree_written_is_the_tree_read(
+    irqframe: Run, request: pytest.FixtureRequest, tmp_path: Path, source: str, name: str
+) -> None:
+    path: Path = request.getfixturevalue(source)
+    out = tmp_path / f"out.{name}"
+    assert irqframe(name, path, "-o", out).returncode == 0
+    before, after = load(str(path)), load(str(out))
+    assert content(after) == content(before)
+    assert after.reservations == before.reservations
+    assert after.boot_cpu == before.boot_cpu
+
+
+@pytest.mark.parametrize("name", ["dtb", "dts"])
+def test_a_machine_that_does_not_run_is_not_written(irqframe: Run, tmp_path: Path, name: str) -> None:
+    bad, out = tmp_path / "bad.dts", tmp_path / "out"
+    bad.write_text("/dts-v1/;\n/ { };\n")
+    result = irqframe(name, bad, "-o", out)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [("missing/out", "No such file or directory"), (".", "Is a directory")],
+    ids=["missing", "folder"],
+)
+@pytest.mark.parametrize("name", ["dtb", "dts"])
+def test_a_file_that_cannot_be_written(
+    irqframe: Run, virt_dts: Path, tmp_path: Path, name: str, output: str, why: str
+) -> None:
+    result = irqframe(name, virt_dts, "-o", tmp_path / output)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"irqframe: error: {tmp_path / output}: {why}\n"
