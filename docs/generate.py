@@ -78,8 +78,8 @@ def errors_page() -> str:
     lines = [
         "# Codes of findings\n",
         NOTICE,
-        "A finding is printed as `file:line:column: error[CODE]: text`, with the source line, what was expected and what",
-        "was found. A code never changes its meaning. Codes that begin with `W` are warnings and do not fail a command.\n",
+        "A finding is printed as `file:line:column: error[CODE]: text`, with the source line, what was expected and",
+        "what was found. A code never changes its meaning. Codes that begin with `W` warn, and fail no command.\n",
         "| code | meaning |",
         "|---|---|",
         *(f"| `{code}` | {meaning} |" for code, meaning in sorted(_codes().items())),
