@@ -186,4 +186,3 @@ def _free_spis(parameters: Parameters, sources: Iterable[Source]) -> tuple[int, 
                 return first, count
         count //= 2
     raise SpecifierError("no SPI is free for messages", expected="a source less than the GIC has SPIs")
-
