@@ -8,7 +8,7 @@ from irqframe.dt._names import FINDINGS_MAX
 from irqframe.errors import Finding, InputError, Span
 
 
-class Report:
+class Collected:
     """What a run has found so far.
 
     Attributes:

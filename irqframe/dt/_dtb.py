@@ -25,7 +25,7 @@ import struct
 from dataclasses import dataclass
 from typing import NoReturn
 
-from irqframe.dt._collected import Report
+from irqframe.dt._collected import Collected
 from irqframe.dt._names import (
     DEPTH_MAX,
     NAME_MAX,
@@ -99,7 +99,7 @@ class _Reader:
     def __init__(self, data: bytes, file: str) -> None:
         self.data = data
         self.span = Span(file)
-        self.report = Report()
+        self.report = Collected()
         self.names: dict[int, str] = {}
 
     def read(self) -> Tree:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from irqframe.dt._collected import Report
+from irqframe.dt._collected import Collected
 from irqframe.dt._parser import parse_source
 from irqframe.dt._resolve import resolve
 from irqframe.dt._tree import Tree
@@ -26,7 +26,7 @@ def parse_dts(text: str, file: str, include_dirs: Sequence[str] = ()) -> Tree:
     Raises:
         InputError: with all findings of the run (E0002 to E0009, E01xx, E02xx).
     """
-    report = Report()
+    report = Collected()
     source = parse_source(text, file, include_dirs, report)
     tree = resolve(source, file, report)
     report.stop_if_any()

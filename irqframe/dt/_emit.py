@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from irqframe.dt._collected import Report
+from irqframe.dt._collected import Collected
 from irqframe.dt._names import node_name_fault, property_name_fault
 from irqframe.dt._tree import Tree
 
@@ -51,7 +51,7 @@ def _prepared(tree: Tree) -> Any:
     """The tree in fdt's classes, its names checked, for fdt only asserts that they can be printed."""
     from irqframe.dt._fdt_nodes import fdt_tree
 
-    report = Report()
+    report = Collected()
     report.sources = tree.sources
     for node in tree.walk():
         fault = node_name_fault(node.name) if node.parent is not None else ""

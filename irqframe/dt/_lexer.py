@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from irqframe.dt._collected import Report
+from irqframe.dt._collected import Collected
 from irqframe.dt._escapes import unescape
 from irqframe.dt._files import TEXT_MAX, TooLargeError, find_file, read_bounded
 from irqframe.dt._source import directive, index_lines, line_marker
@@ -115,7 +115,7 @@ class _Text:
 class Lexer:
     """The words of a text and of what it includes."""
 
-    def __init__(self, text: str, file: str, include_dirs: Sequence[str], report: Report) -> None:
+    def __init__(self, text: str, file: str, include_dirs: Sequence[str], report: Collected) -> None:
         self.report = report
         self.include_dirs = include_dirs
         self.state = State.VALUE

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 
-from irqframe.dt._collected import Report
+from irqframe.dt._collected import Collected
 from irqframe.dt._syntax import Block, Label, NodeSyntax, Omit, PropertySyntax, Reference, Source
 
 # An included file is missing: any label may have stood in it.
@@ -23,7 +23,7 @@ class Merger:
         complete: False if a part of the text was missed, so that a path that leads nowhere is no fault of its own.
     """
 
-    def __init__(self, source: Source, report: Report) -> None:
+    def __init__(self, source: Source, report: Collected) -> None:
         self.source = source
         self.report = report
         self.root: NodeSyntax | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from irqframe.dt._collected import Report
+from irqframe.dt._collected import Collected
 from irqframe.dt._expressions import integer
 from irqframe.dt._lexer import Lexer, Token
 from irqframe.dt._names import DEPTH_MAX, NODES_MAX, PROPERTIES_MAX
@@ -18,7 +18,7 @@ from irqframe.dt._values import ValueParser
 from irqframe.dt._words import SyntaxFaultError, Words
 
 
-def parse_source(text: str, file: str, include_dirs: Sequence[str], report: Report) -> Source:
+def parse_source(text: str, file: str, include_dirs: Sequence[str], report: Collected) -> Source:
     """Read a DTS text into statements.
 
     Args:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from irqframe.dt._collected import Report
+from irqframe.dt._collected import Collected
 from irqframe.dt._merge import Merger
 from irqframe.dt._names import DEPTH_MAX, node_name_fault, property_name_fault
 from irqframe.dt._phandles import PHANDLE_NAMES, check_phandles
@@ -18,7 +18,7 @@ from irqframe.dt._tree import Node, Piece, PieceKind, Property, Tree
 from irqframe.errors import Span
 
 
-def resolve(source: Source, file: str, report: Report) -> Tree | None:
+def resolve(source: Source, file: str, report: Collected) -> Tree | None:
     """Carry out what a DTS text says.
 
     Args:
@@ -51,7 +51,7 @@ def resolve(source: Source, file: str, report: Report) -> Tree | None:
     return tree
 
 
-def _placed(root: NodeSyntax, report: Report) -> list[NodeSyntax]:
+def _placed(root: NodeSyntax, report: Collected) -> list[NodeSyntax]:
     """All nodes that are not deleted, parents first, in order; each is told its path."""
     found = []
     root.path = "/"
@@ -76,7 +76,7 @@ def _live(node: NodeSyntax) -> Iterator[PropertySyntax]:
 # Names and labels
 
 
-def _check_names(nodes: list[NodeSyntax], report: Report) -> None:
+def _check_names(nodes: list[NodeSyntax], report: Collected) -> None:
     for node in nodes:
         fault = node_name_fault(node.name) if node.path != "/" else ""
         if fault:
@@ -97,7 +97,7 @@ def _check_twice(
     code: str,
     what: str,
     items: list[NodeSyntax] | list[PropertySyntax],
-    report: Report,
+    report: Collected,
 ) -> None:
     """Refuse a name that stands twice; as dtc, also a node deleted in the block that defines it."""
     first: dict[str, Span] = {}
@@ -115,7 +115,7 @@ def _check_twice(
             first[item.name] = item.span
 
 
-def _check_name_property(node: NodeSyntax, report: Report) -> None:
+def _check_name_property(node: NodeSyntax, report: Collected) -> None:
     """A `name` property (DTSpec 2.3.11) with the node's own name is taken out, as dtc does; any other is a fault."""
     prop = node.live_property("name")
     if prop is None:
@@ -127,7 +127,7 @@ def _check_name_property(node: NodeSyntax, report: Report) -> None:
         report.add("E0211", "the name property is not the node's name", prop.span, path=node.path, expected=basename)
 
 
-def _check_labels(nodes: list[NodeSyntax], marks: list[Label], report: Report) -> None:
+def _check_labels(nodes: list[NodeSyntax], marks: list[Label], report: Collected) -> None:
     first: dict[str, tuple[object, Span]] = {}
 
     def check(labels: list[Label], owner: object) -> None:
@@ -182,7 +182,7 @@ class _Phandles:
         return self._next
 
 
-def _check_own_phandles(nodes: list[NodeSyntax], merger: Merger, report: Report) -> None:
+def _check_own_phandles(nodes: list[NodeSyntax], merger: Merger, report: Collected) -> None:
     """`phandle = <&self>` asks for a number; one of another node is a fault."""
     for node in nodes:
         for name in PHANDLE_NAMES:

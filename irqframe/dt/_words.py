@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from irqframe.dt._collected import Report
+from irqframe.dt._collected import Collected
 from irqframe.dt._lexer import Lexer, Token
 from irqframe.errors import Span
 
@@ -28,7 +28,7 @@ class Words:
         skipped: labels that stood in what was passed over after a fault.
     """
 
-    def __init__(self, lexer: Lexer, report: Report) -> None:
+    def __init__(self, lexer: Lexer, report: Collected) -> None:
         self.lexer = lexer
         self.report = report
         self.last = Span("")
