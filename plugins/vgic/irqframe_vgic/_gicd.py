@@ -1,19 +1,33 @@
-"""The distributor's registers (GICD frame) as a table.
-
-Registers of one bit, one byte or two bits per INTID are arrays over all 1024 INTIDs; what is beyond the implemented
-ones reads as zero. Word 0, or the words of the first 32 INTIDs, belong to the CPU that accesses.
-"""
+"""The distributor's registers (GICD frame) as a table."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from irqframe_vgic import _lifecycle as lifecycle
-from irqframe_vgic._block import Block, bits
+from irqframe_vgic._block import bits
 from irqframe_vgic._distributor import Distributor
+from irqframe_vgic._gicd_arrays import (
+    bytes_of,
+    read_active,
+    read_config,
+    read_enabled,
+    read_group,
+    read_pending,
+    read_priority,
+    read_targets,
+    write_config,
+    write_group,
+    write_icactiver,
+    write_icenabler,
+    write_icpendr,
+    write_isactiver,
+    write_isenabler,
+    write_ispendr,
+    write_priority,
+    write_targets,
+)
 from irqframe_vgic._interface import CpuInterface
-from irqframe_vgic._lifecycle import Counts
-from irqframe_vgic._parameters import PRIVATE, SGIS
+from irqframe_vgic._parameters import SGIS
 from irqframe_vgic._registers import Reader, Register, Writer
 
 _SGI_BITS: Final = (1 << SGIS) - 1
@@ -26,41 +40,6 @@ _IDENTIFICATION: Final = (0x04, 0x00, 0x00, 0x00, 0x90, 0xB4, 0x2B, 0x00, 0x0D, 
 _LISTED: Final = 0
 _ALL_BUT_SELF: Final = 1
 _SELF: Final = 2
-
-
-# Changes of one interrupt: (block, its bitmap, where it is counted)
-
-
-def _enable(block: Block, bit: int, counts: Counts) -> None:
-    block.enabled |= bit
-
-
-def _disable(block: Block, bit: int, counts: Counts) -> None:
-    block.enabled &= ~bit
-
-
-def _unpend(block: Block, bit: int, counts: Counts) -> None:
-    block.latch &= ~bit
-
-
-def _activate(block: Block, bit: int, counts: Counts) -> None:
-    block.active |= bit
-
-
-def _to_group1(block: Block, bit: int, counts: Counts) -> None:
-    block.group |= bit
-
-
-def _to_group0(block: Block, bit: int, counts: Counts) -> None:
-    block.group &= ~bit
-
-
-def _to_edge(block: Block, bit: int, counts: Counts) -> None:
-    block.edge |= bit
-
-
-def _to_level(block: Block, bit: int, counts: Counts) -> None:
-    block.edge &= ~bit
 
 
 # Control and identification
@@ -84,132 +63,6 @@ def _read_iidr(gic: Distributor, n: int, cpu: CpuInterface) -> int:
 
 def _read_identification(gic: Distributor, n: int, cpu: CpuInterface) -> int:
     return _IDENTIFICATION[n]
-
-
-# One bit per INTID
-
-
-def _bitmap(name: str) -> Reader:
-    def read(gic: Distributor, n: int, cpu: CpuInterface) -> int:
-        value: int = getattr(cpu.blocks[n], name) if n < len(cpu.blocks) else 0
-        return value
-
-    return read
-
-
-_read_group = _bitmap("group")
-_read_enabled = _bitmap("enabled")
-_read_pending = _bitmap("pending")
-_read_active = _bitmap("active")
-
-
-def _write_group(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    if n < len(cpu.blocks):
-        before = cpu.blocks[n].group
-        gic.change(cpu, n, value & ~before, _to_group1)
-        gic.change(cpu, n, before & ~value, _to_group0)
-
-
-def _write_isenabler(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    if n < len(cpu.blocks):
-        gic.change(cpu, n, value & ~_fixed_enables(gic, n), _enable)
-
-
-def _write_icenabler(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    if n < len(cpu.blocks):
-        gic.change(cpu, n, value & ~_fixed_enables(gic, n), _disable)
-
-
-def _fixed_enables(gic: Distributor, n: int) -> int:
-    return _SGI_BITS if n == 0 and gic.parameters.sgi_enables_fixed else 0
-
-
-def _write_ispendr(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    if n < len(cpu.blocks):
-        gic.change(cpu, n, value & ~_SGI_BITS if n == 0 else value, lifecycle.latch)
-
-
-def _write_icpendr(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    if n < len(cpu.blocks):
-        gic.change(cpu, n, value & ~_SGI_BITS if n == 0 else value, _unpend)
-
-
-def _write_isactiver(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    if n < len(cpu.blocks):
-        gic.change(cpu, n, value, _activate)
-
-
-def _write_icactiver(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    if n < len(cpu.blocks):
-        block = cpu.blocks[n]
-        for i in bits(value & block.active & block.valid):
-            cpu.deactivate(block.first + i)
-        cpu.update()
-
-
-# One byte per INTID
-
-
-def _read_priority(gic: Distributor, n: int, cpu: CpuInterface) -> int:
-    return _word(cpu.blocks[n >> 3].priority, n) if n >> 3 < len(cpu.blocks) else 0
-
-
-def _write_priority(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    for intid, byte in _bytes(gic, n, value & (gic.parameters.priority_mask * 0x0101_0101), lanes):
-
-        def set_priority(block: Block, bit: int, counts: Counts, i: int = intid & 31, byte: int = byte) -> None:
-            block.priority[i] = byte
-
-        gic.change(cpu, intid >> 5, 1 << (intid & 31), set_priority)
-
-
-def _read_targets(gic: Distributor, n: int, cpu: CpuInterface) -> int:
-    if len(gic.cpus) == 1 or n >> 3 >= len(cpu.blocks):
-        return 0
-    return _word(cpu.blocks[n >> 3].targets, n)
-
-
-def _write_targets(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    if len(gic.cpus) == 1:
-        return
-    present = (1 << len(gic.cpus)) - 1
-    for intid, byte in _bytes(gic, n, value, lanes):
-        if intid >= PRIVATE:
-            gic.retarget(intid, byte & present)
-
-
-def _word(values: bytearray, n: int) -> int:
-    at = n * 4 & 31
-    return int.from_bytes(values[at : at + 4], "little")
-
-
-def _bytes(gic: Distributor, n: int, value: int, lanes: int) -> list[tuple[int, int]]:
-    """(INTID, byte) of each INTID that a write of word n covers, and that is there."""
-    return [
-        (4 * n + lane, value >> 8 * lane & 0xFF)
-        for lane in range(4)
-        if lanes >> 8 * lane & 0xFF and 4 * n + lane < gic.parameters.intids
-    ]
-
-
-# Two bits per INTID: the upper one is set for edge-triggered, the lower one is reserved
-
-
-def _read_config(gic: Distributor, n: int, cpu: CpuInterface) -> int:
-    if n >> 1 >= len(cpu.blocks):
-        return 0
-    edge = cpu.blocks[n >> 1].edge >> 16 * (n & 1) & 0xFFFF
-    return sum(2 << 2 * i for i in bits(edge))
-
-
-def _write_config(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    if n == 0 or n >> 1 >= len(cpu.blocks) or (n == 1 and gic.parameters.ppi_config_fixed):
-        return
-    wanted = sum(1 << i for i in range(16) if value >> 2 * i & 2) << 16 * (n & 1)
-    covered = 0xFFFF << 16 * (n & 1)
-    before = cpu.blocks[n >> 1].edge
-    gic.change(cpu, n >> 1, wanted & ~before, _to_edge)
-    gic.change(cpu, n >> 1, before & covered & ~wanted, _to_level)
 
 
 # SGIs
@@ -242,7 +95,7 @@ def _write_spendsgir(gic: Distributor, n: int, cpu: CpuInterface, value: int, la
 
 def _sgi_bytes(gic: Distributor, n: int, value: int, lanes: int) -> list[tuple[int, int]]:
     everyone = (1 << len(gic.cpus)) - 1
-    return [(sgi, byte & everyone) for sgi, byte in _bytes(gic, n, value, lanes)]
+    return [(sgi, byte & everyone) for sgi, byte in bytes_of(gic, n, value, lanes)]
 
 
 def _per_intid(
@@ -276,14 +129,14 @@ REGISTERS: Final = (
         _read_iidr,
         reset="implementation",
     ),
-    _per_intid("GICD_IGROUPR", 0x080, "1: Group 1, 0: Group 0", "Interrupt Group Registers", _read_group, _write_group),
+    _per_intid("GICD_IGROUPR", 0x080, "1: Group 1, 0: Group 0", "Interrupt Group Registers", read_group, write_group),
     _per_intid(
         "GICD_ISENABLER",
         0x100,
         "write 1 to enable; reads which are enabled",
         "Interrupt Set-Enable Registers",
-        _read_enabled,
-        _write_isenabler,
+        read_enabled,
+        write_isenabler,
         "word 0: SGIs as the implementation has them",
     ),
     _per_intid(
@@ -291,8 +144,8 @@ REGISTERS: Final = (
         0x180,
         "write 1 to disable; reads which are enabled",
         "Interrupt Clear-Enable Registers",
-        _read_enabled,
-        _write_icenabler,
+        read_enabled,
+        write_icenabler,
         "as GICD_ISENABLER",
     ),
     _per_intid(
@@ -300,40 +153,40 @@ REGISTERS: Final = (
         0x200,
         "write 1 to make pending, SGIs excepted; reads latch or level line",
         "Interrupt Set-Pending Registers",
-        _read_pending,
-        _write_ispendr,
+        read_pending,
+        write_ispendr,
     ),
     _per_intid(
         "GICD_ICPENDR",
         0x280,
         "write 1 to clear the latch, SGIs excepted; reads latch or level line",
         "Interrupt Clear-Pending Registers",
-        _read_pending,
-        _write_icpendr,
+        read_pending,
+        write_icpendr,
     ),
     _per_intid(
         "GICD_ISACTIVER",
         0x300,
         "write 1 to make active; reads which are active",
         "Interrupt Set-Active Registers",
-        _read_active,
-        _write_isactiver,
+        read_active,
+        write_isactiver,
     ),
     _per_intid(
         "GICD_ICACTIVER",
         0x380,
         "write 1 to make inactive, the running priority stays; reads which are active",
         "Interrupt Clear-Active Registers",
-        _read_active,
-        _write_icactiver,
+        read_active,
+        write_icactiver,
     ),
     Register(
         "GICD_IPRIORITYR",
         0x400,
         "a byte per INTID, lower is more urgent; unimplemented low bits RAZ/WI",
         "Interrupt Priority Registers",
-        _read_priority,
-        _write_priority,
+        read_priority,
+        write_priority,
         words=255,
         banked="first 8",
         bytes=True,
@@ -343,8 +196,8 @@ REGISTERS: Final = (
         0x800,
         "a byte per INTID, bit n for CPU interface n; words 0 to 7 read-only; RAZ/WI with one CPU",
         "Interrupt Processor Targets Registers",
-        _read_targets,
-        _write_targets,
+        read_targets,
+        write_targets,
         words=255,
         banked="first 8",
         reset="words 0 to 7: the reading CPU in each byte; 0",
@@ -355,8 +208,8 @@ REGISTERS: Final = (
         0xC00,
         "two bits per INTID, the upper one 1 for edge-triggered; SGIs read-only, PPIs as the implementation has them",
         "Interrupt Configuration Registers",
-        _read_config,
-        _write_config,
+        read_config,
+        write_config,
         words=64,
         banked="first 2",
         reset="word 0: 0xAAAAAAAA; 0",

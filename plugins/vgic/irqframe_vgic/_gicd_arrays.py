@@ -1,0 +1,179 @@
+"""The distributor's registers that have a bit, two bits or a byte for each INTID: what a read and a write of a word do.
+
+They are arrays over all 1024 INTIDs; what is beyond the implemented ones reads as zero. Word 0, or the words of the
+first 32 INTIDs, belong to the CPU that accesses.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from irqframe_vgic import _lifecycle as lifecycle
+from irqframe_vgic._block import Block, bits
+from irqframe_vgic._distributor import Distributor
+from irqframe_vgic._interface import CpuInterface
+from irqframe_vgic._lifecycle import Counts
+from irqframe_vgic._parameters import PRIVATE, SGIS
+from irqframe_vgic._registers import Reader
+
+_SGI_BITS: Final = (1 << SGIS) - 1
+
+# Changes of one interrupt: (block, its bitmap, where it is counted)
+
+
+def _enable(block: Block, bit: int, counts: Counts) -> None:
+    block.enabled |= bit
+
+
+def _disable(block: Block, bit: int, counts: Counts) -> None:
+    block.enabled &= ~bit
+
+
+def _unpend(block: Block, bit: int, counts: Counts) -> None:
+    block.latch &= ~bit
+
+
+def _activate(block: Block, bit: int, counts: Counts) -> None:
+    block.active |= bit
+
+
+def _to_group1(block: Block, bit: int, counts: Counts) -> None:
+    block.group |= bit
+
+
+def _to_group0(block: Block, bit: int, counts: Counts) -> None:
+    block.group &= ~bit
+
+
+def _to_edge(block: Block, bit: int, counts: Counts) -> None:
+    block.edge |= bit
+
+
+def _to_level(block: Block, bit: int, counts: Counts) -> None:
+    block.edge &= ~bit
+
+
+# One bit per INTID
+
+
+def _bitmap(name: str) -> Reader:
+    def read(gic: Distributor, n: int, cpu: CpuInterface) -> int:
+        value: int = getattr(cpu.blocks[n], name) if n < len(cpu.blocks) else 0
+        return value
+
+    return read
+
+
+read_group = _bitmap("group")
+read_enabled = _bitmap("enabled")
+read_pending = _bitmap("pending")
+read_active = _bitmap("active")
+
+
+def write_group(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
+    if n < len(cpu.blocks):
+        before = cpu.blocks[n].group
+        gic.change(cpu, n, value & ~before, _to_group1)
+        gic.change(cpu, n, before & ~value, _to_group0)
+
+
+def write_isenabler(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
+    if n < len(cpu.blocks):
+        gic.change(cpu, n, value & ~_fixed_enables(gic, n), _enable)
+
+
+def write_icenabler(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
+    if n < len(cpu.blocks):
+        gic.change(cpu, n, value & ~_fixed_enables(gic, n), _disable)
+
+
+def _fixed_enables(gic: Distributor, n: int) -> int:
+    return _SGI_BITS if n == 0 and gic.parameters.sgi_enables_fixed else 0
+
+
+def write_ispendr(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
+    if n < len(cpu.blocks):
+        gic.change(cpu, n, value & ~_SGI_BITS if n == 0 else value, lifecycle.latch)
+
+
+def write_icpendr(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
+    if n < len(cpu.blocks):
+        gic.change(cpu, n, value & ~_SGI_BITS if n == 0 else value, _unpend)
+
+
+def write_isactiver(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
+    if n < len(cpu.blocks):
+        gic.change(cpu, n, value, _activate)
+
+
+def write_icactiver(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
+    if n < len(cpu.blocks):
+        block = cpu.blocks[n]
+        for i in bits(value & block.active & block.valid):
+            cpu.deactivate(block.first + i)
+        cpu.update()
+
+
+# One byte per INTID
+
+
+def read_priority(gic: Distributor, n: int, cpu: CpuInterface) -> int:
+    return _word(cpu.blocks[n >> 3].priority, n) if n >> 3 < len(cpu.blocks) else 0
+
+
+def write_priority(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
+    for intid, byte in bytes_of(gic, n, value & (gic.parameters.priority_mask * 0x0101_0101), lanes):
+
+        def set_priority(block: Block, bit: int, counts: Counts, i: int = intid & 31, byte: int = byte) -> None:
+            block.priority[i] = byte
+
+        gic.change(cpu, intid >> 5, 1 << (intid & 31), set_priority)
+
+
+def read_targets(gic: Distributor, n: int, cpu: CpuInterface) -> int:
+    if len(gic.cpus) == 1 or n >> 3 >= len(cpu.blocks):
+        return 0
+    return _word(cpu.blocks[n >> 3].targets, n)
+
+
+def write_targets(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
+    if len(gic.cpus) == 1:
+        return
+    present = (1 << len(gic.cpus)) - 1
+    for intid, byte in bytes_of(gic, n, value, lanes):
+        if intid >= PRIVATE:
+            gic.retarget(intid, byte & present)
+
+
+def _word(values: bytearray, n: int) -> int:
+    at = n * 4 & 31
+    return int.from_bytes(values[at : at + 4], "little")
+
+
+def bytes_of(gic: Distributor, n: int, value: int, lanes: int) -> list[tuple[int, int]]:
+    """(INTID, byte) of each INTID that a write of word n covers, and that is there."""
+    return [
+        (4 * n + lane, value >> 8 * lane & 0xFF)
+        for lane in range(4)
+        if lanes >> 8 * lane & 0xFF and 4 * n + lane < gic.parameters.intids
+    ]
+
+
+# Two bits per INTID: the upper one is set for edge-triggered, the lower one is reserved
+
+
+def read_config(gic: Distributor, n: int, cpu: CpuInterface) -> int:
+    if n >> 1 >= len(cpu.blocks):
+        return 0
+    edge = cpu.blocks[n >> 1].edge >> 16 * (n & 1) & 0xFFFF
+    return sum(2 << 2 * i for i in bits(edge))
+
+
+def write_config(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
+    if n == 0 or n >> 1 >= len(cpu.blocks) or (n == 1 and gic.parameters.ppi_config_fixed):
+        return
+    wanted = sum(1 << i for i in range(16) if value >> 2 * i & 2) << 16 * (n & 1)
+    covered = 0xFFFF << 16 * (n & 1)
+    before = cpu.blocks[n >> 1].edge
+    gic.change(cpu, n >> 1, wanted & ~before, _to_edge)
+    gic.change(cpu, n >> 1, before & covered & ~wanted, _to_level)
