@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from irqframe.cli._findings import json_of, show_findings, summary
-from irqframe.cli._machines import installed, load_tree
+from irqframe.cli._machines import installed, load_tree, sources_of
 from irqframe.cli._words import counted
 from irqframe.errors import Finding, InputError
 
@@ -28,6 +28,7 @@ def check(machines: tuple[str, ...], as_json: bool) -> int:
 
     plugins = installed()
     findings: list[Finding] = []
+    files: list[dict[str, Any]] = []
     good = []
     for path in machines:
         try:
@@ -35,11 +36,18 @@ def check(machines: tuple[str, ...], as_json: bool) -> int:
         except InputError as error:
             machine, found = None, error.findings
         findings += InputError(found).findings if found else ()
-        if machine is not None and not any(finding.is_error for finding in found):
+        ok = machine is not None and not any(finding.is_error for finding in found)
+        files.append(_json_of_file(path, ok, machine))
+        if machine is not None and ok:
             good.append(f"{machine.tree.file}: {_sizes(machine)}: ok")
     failed = any(finding.is_error for finding in findings)
     if as_json:
-        report = {"schema": 1, "summary": summary(findings), "findings": [json_of(finding) for finding in findings]}
+        report = {
+            "schema": 1,
+            "summary": summary(findings),
+            "files": files,
+            "findings": [json_of(finding) for finding in findings],
+        }
         click.echo(json.dumps(report, indent=2))
         return int(failed)
     for line in good:
@@ -50,4 +58,16 @@ def check(machines: tuple[str, ...], as_json: bool) -> int:
 
 
 def _sizes(machine: Machine) -> str:
-    return f"{counted(len(machine.cpus), 'CPU')}, {machine.irqchip}, {counted(len(machine.sources), 'source')}"
+    return f"{counted(len(machine.cpus), 'CPU')}, {machine.irqchip}, {sources_of(machine)}"
+
+
+def _json_of_file(path: str, ok: bool, machine: Machine | None) -> dict[str, Any]:
+    """One file as plain data; of a machine that could not be made nothing is known but that it is wrong."""
+    return {
+        "file": "<stdin>" if path == "-" else path,
+        "ok": ok,
+        "irqchip": machine.irqchip if machine else None,
+        "cpus": len(machine.cpus) if machine else None,
+        "sources": len(machine.sources) if machine else None,
+        "msis": len(machine.msis) if machine else None,
+    }

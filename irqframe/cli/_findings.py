@@ -6,12 +6,18 @@ import os
 import stat
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from irqframe.cli._words import counted
 from irqframe.errors import Finding, Span
+
+EXCERPT: Final = 100
+"""How many characters of a source line are quoted; of a longer one, those around the fault."""
+
+CUT: Final = "..."
+"""Where a quoted line goes on."""
 
 
 def show_findings(findings: Iterable[Finding]) -> None:
@@ -76,10 +82,20 @@ def _excerpt(finding: Finding) -> list[str]:
     if not line:
         return []
     end = span.end_column if span.end_line == span.line else len(line) + 1
+    first = min(max(span.column - 1, 0), len(line))
+    start, stop = _window(len(line), first, end - span.column)
+    before, after = CUT if start else "", CUT if stop < len(line) else ""
     # A tab before the caret must be as wide as the one above it.
-    lead = "".join("\t" if character == "\t" else " " for character in line[: max(span.column - 1, 0)])
-    underline = "^" + "~" * max(end - span.column - 1, 0)
-    return [f"{span.line:5} | {line}", f"      | {lead}{underline}"]
+    lead = "".join("\t" if character == "\t" else " " for character in before + line[start:first])
+    underline = "^" + "~" * max(min(end - 1, stop) - first - 1, 0)
+    return [f"{span.line:5} | {before}{line[start:stop]}{after}", f"      | {lead}{underline}"]
+
+
+def _window(length: int, first: int, width: int) -> tuple[int, int]:
+    """Start and end of what is quoted of a line, with the fault in its middle."""
+    start = first - max(EXCERPT - width, 0) // 2
+    start = max(min(start, length - EXCERPT), 0)
+    return start, min(start + EXCERPT, length)
 
 
 def _line(file: str, number: int) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from irqframe.cli._machines import MACHINE, irqchip_option, machine_of
+from irqframe.cli._machines import MACHINE, irqchip_option, machine_of, sources_of
 from irqframe.cli._tables import print_table
 from irqframe.cli._words import counted
 
 if TYPE_CHECKING:
     from irqframe.dt import Hop
+    from irqframe.errors import Span
     from irqframe.machine import Machine
 
 
@@ -29,14 +31,14 @@ def inspect(machine: str, irqchip: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_as_json(found), indent=2))
         return
-    click.echo(
-        f"{found.tree.file}: {counted(len(found.cpus), 'CPU')}, irqchip {found.irqchip}, "
-        f"{counted(len(found.sources), 'source')}"
-    )
+    click.echo(f"{found.tree.file}: {counted(len(found.cpus), 'CPU')}, irqchip {found.irqchip}, {sources_of(found)}")
     click.echo()
     print_table(
         ("controller", "compatible", "written at"),
-        [(node.path, ", ".join(node.compatible), str(node.span)) for node in found.controllers],
+        [
+            (node.path, ", ".join(node.compatible), _place(node.span, found.tree.file) or "-")
+            for node in found.controllers
+        ],
     )
     click.echo()
     print_table(
@@ -54,7 +56,7 @@ def _ways(machine: Machine) -> list[tuple[str, str, str, str]]:
             one.name,
             f"{one.source.kind.value} {one.source.number}",
             one.source.trigger.name.lower().replace("_", " "),
-            " -> ".join([*(_hop(hop) for hop in one.ref.hops), one.ref.controller.path]),
+            " -> ".join([*(_hop(hop, machine.tree.file) for hop in one.ref.hops), one.ref.controller.path]),
         )
         for one in machine.sources
     ]
@@ -65,9 +67,18 @@ def _ways(machine: Machine) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def _hop(hop: Hop) -> str:
-    where = f" ({hop.span.file}:{hop.span.line})" if hop.span.line else ""
-    return f"{hop.property}{where}"
+def _hop(hop: Hop, file: str) -> str:
+    where = _place(hop.span, file)
+    return f"{hop.property} ({where})" if where else hop.property
+
+
+def _place(span: Span, file: str) -> str:
+    """`:line` in the file that the heading names, `name:line` in one that it includes, "" where there are no lines."""
+    if not span.line:
+        return ""
+    folder = os.path.join(os.path.dirname(file), "")
+    name = "" if span.file == file else span.file.removeprefix(folder)
+    return f"{name}:{span.line}"
 
 
 def _as_json(machine: Machine) -> dict[str, Any]:

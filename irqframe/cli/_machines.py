@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from irqframe.cli._words import counted
+from irqframe.errors import Finding, InputError
 
 if TYPE_CHECKING:
     from irqframe.dt import Tree
@@ -49,8 +53,28 @@ def machine_of(path: str, irqchip: str | None) -> Machine:
     plugins = installed()
     if irqchip is not None:
         find(irqchip, plugins)
-    machine = load_machine(load_tree(path), plugins)
+    tree = load_tree(path)
+    try:
+        machine = load_machine(tree, plugins)
+    except InputError as error:
+        if irqchip is None:
+            raise
+        raise InputError(map(_explained, error.findings)) from error
     if irqchip is None or irqchip == machine.irqchip:
         return machine
     plugin = next(plugin for plugin in plugins if plugin.name == irqchip)
     return load_machine(retarget(machine, plugin), plugins)
+
+
+def sources_of(machine: Machine) -> str:
+    """How many interrupts a machine has: "27 sources, 1 with MSIs"."""
+    messages = f", {len(machine.msis)} with MSIs" if machine.msis else ""
+    return f"{counted(len(machine.sources), 'source')}{messages}"
+
+
+def _explained(finding: Finding) -> Finding:
+    """Whoever asks for another irqchip does not expect the machine's own to matter."""
+    if finding.code != "E0601":
+        return finding
+    why = "--irqchip reads the machine's own controller first, so an irqchip that serves it must be installed"
+    return replace(finding, hint=f"{why}; {finding.hint}" if finding.hint else why)

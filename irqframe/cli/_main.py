@@ -1,13 +1,19 @@
 """The command `irqframe`: its subcommands, imported when they are called, and its exit codes.
 
 0 ok; 1 bad input of any kind; 2 a command line that is malformed; 3 a fault of irqframe itself; 130 Ctrl-C.
+
+A command that was called with `--json` and ends with 1 before it has a result prints `{"schema": 1, "error": MESSAGE,
+"findings": [...]}`; the text goes to standard error all the same.
 """
 
 from __future__ import annotations
 
+import copy
+import json
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
 
@@ -35,6 +41,13 @@ class _EnoughError(Exception):
     """Whoever read standard output has enough of it."""
 
 
+@dataclass(slots=True)
+class _Asked:
+    """What a command was asked for that its errors must respect."""
+
+    json: bool = False
+
+
 class _Commands(click.Group):
     """Subcommands by name; a command's module is imported when the command is asked for."""
 
@@ -44,6 +57,12 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise _EnoughError from None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and _noting(command, ctx.obj), rest
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -57,6 +76,18 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))
+
+
+def _noting(command: click.Command, asked: _Asked) -> click.Command:
+    """A command that notes whether it was called with `--json`; its context is gone when its error arrives."""
+    noting, callback = copy.copy(command), command.callback
+
+    def noted(**given: Any) -> Any:
+        asked.json = bool(given.get("as_json"))
+        return callback(**given) if callback is not None else None
+
+    noting.callback = noted
+    return noting
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -86,17 +117,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    asked = _Asked()
     try:
         listed = None if arguments is None else list(arguments)
-        result = irqframe.main(args=listed, prog_name="irqframe", standalone_mode=False)
+        result = irqframe.main(args=listed, prog_name="irqframe", standalone_mode=False, obj=asked)
         sys.stdout.flush()
-    except InputError as error:
-        from irqframe.cli._findings import show_findings
-
-        show_findings(error.findings)
-        return EXIT_BAD_INPUT
     except IrqframeError as error:
-        click.echo(f"irqframe: error: {error}", err=True)
+        _show(error, asked)
         return EXIT_BAD_INPUT
     except click.UsageError as error:
         error.show()
@@ -113,7 +140,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return EXIT_OK
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
-        click.echo(f"irqframe: error: {where}{error.strerror or error}", err=True)
+        _show(IrqframeError(f"{where}{error.strerror or error}"), asked)
         return EXIT_BAD_INPUT
     # A SystemExit comes from a plugin only: a process that ends by it would say that all went well, or anything else.
     except (Exception, SystemExit):
@@ -121,3 +148,22 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo("irqframe: this is a fault of irqframe; please report it with what is printed above", err=True)
         return EXIT_INTERNAL
     return result if isinstance(result, int) else EXIT_OK
+
+
+def _show(error: IrqframeError, asked: _Asked) -> None:
+    """Say what ended a command: as text to standard error and, after `--json`, as JSON to standard output."""
+    from irqframe.cli._findings import json_of, show_findings
+
+    findings = error.findings if isinstance(error, InputError) else ()
+    if findings:
+        show_findings(findings)
+    else:
+        click.echo(f"irqframe: error: {error}", err=True)
+    if not asked.json:
+        return
+    report = {"schema": 1, "error": str(error), "findings": [json_of(finding) for finding in findings]}
+    try:
+        click.echo(json.dumps(report, indent=2))
+    except OSError:
+        # Nobody reads it, or it cannot be written: the text was said. What is left must not complain at exit.
+        sys.stdout = None

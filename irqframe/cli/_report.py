@@ -22,7 +22,7 @@ TRAP_NAMES: Final = 8
 """How many of a kind's functions or registers are named."""
 
 
-def print_report(machine: Machine, outcome: Outcome) -> None:
+def print_report(machine: Machine, outcome: Outcome, quirks: Sequence[str]) -> None:
     """Print what a run found, to standard output."""
     nodes = ", ".join(f"{node.compatible[0]} at {node.path}" for node in machine.controllers)
     messages = f", {len(machine.msis)} with MSIs" if machine.msis else ""
@@ -30,6 +30,8 @@ def print_report(machine: Machine, outcome: Outcome) -> None:
         f"{machine.tree.file}: {counted(len(machine.cpus), 'vCPU')}, irqchip {machine.irqchip} ({nodes}), "
         f"{counted(len(machine.sources), 'source')}{messages}"
     )
+    if quirks:
+        click.echo(f"quirks: {', '.join(quirks)}")
     click.echo()
     cpus = len(machine.cpus)
     per_cpu = tuple(f"cpu{n}" for n in range(cpus)) if cpus <= CPU_COLUMNS else ("cpus",)
@@ -44,7 +46,7 @@ def print_report(machine: Machine, outcome: Outcome) -> None:
     )
     for note in outcome.notes:
         click.echo(f"note: {note}")
-    click.echo(_sum(outcome.accounts))
+    click.echo(f"NOT accounted for: {outcome.fault}" if outcome.fault else _sum(outcome.accounts))
 
 
 def report_json(machine: Machine, outcome: Outcome, seed: int, quirks: Sequence[str], seconds: float) -> dict[str, Any]:
@@ -77,7 +79,8 @@ def report_json(machine: Machine, outcome: Outcome, seed: int, quirks: Sequence[
         "traps": _json_traps(outcome.traps),
         "setup_traps": _json_traps(outcome.setup_traps),
         "notes": outcome.notes,
-        "accounted": True,
+        "accounted": not outcome.fault,
+        "fault": outcome.fault,
         "timing": {"seconds": seconds, "events_per_second": outcome.events / seconds},
     }
 

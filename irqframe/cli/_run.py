@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,9 +29,19 @@ if TYPE_CHECKING:
     "--quirks", metavar="NAMES", default="", help="Quirks to switch on, separated by commas; `as-is` for all."
 )
 @click.option("--option", "options", metavar="NAME=VALUE", multiple=True, help="Set an option of the irqchip.")
-@click.option("--events", type=click.IntRange(1), default=100_000, show_default=True, help="How many raises.")
+@click.option(
+    "--events",
+    type=click.IntRange(1),
+    default=100_000,
+    show_default=True,
+    help="How many raises at least; every source is raised.",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the random choices.")
-@click.option("--wrap", type=click.Choice(["trace"]), help="Wrap the flow: record every call of a callback.")
+@click.option(
+    "--wrap",
+    type=click.Choice(["trace"]),
+    help="Wrap the flow: record every call of a callback, to --trace or standard error.",
+)
 @click.option("--trace", metavar="FILE", help="Record raises, deliveries, traps as JSON lines.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def run(
@@ -44,7 +54,7 @@ def run(
     wrap: str | None,
     trace: str | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Run a scripted guest on a machine and account for every interrupt.
 
     The guest is the driver that the machine's irqchip brings: it probes, starts every CPU, takes IPIs, timers, wired
@@ -62,9 +72,13 @@ def run(
         seconds = time.perf_counter() - started
     if as_json:
         click.echo(json.dumps(report_json(target, outcome, seed, names, seconds), indent=2))
-        return
-    print_report(target, outcome)
-    click.echo(f"{outcome.events} events in {seconds:.2f} s: {outcome.events / seconds:,.0f} events/s", err=True)
+    else:
+        print_report(target, outcome, names)
+    if outcome.fault:
+        click.echo(f"irqframe: error: {outcome.fault}", err=True)
+    elif not as_json:
+        click.echo(f"{outcome.events} events in {seconds:.2f} s: {outcome.events / seconds:,.0f} events/s", err=True)
+    return int(bool(outcome.fault))
 
 
 def _pairs(options: tuple[str, ...]) -> dict[str, str]:
@@ -118,7 +132,7 @@ def _vm(machine: Machine, quirks: list[str], options: dict[str, str], record: Re
 
 
 def _work(machine: Machine, vm: Vm, events: int, seed: int, record: Recorder | None) -> Outcome:
-    from irqframe.errors import PluginError
+    from irqframe.errors import GuestError, PluginError
     from irqframe.flow import blaming
     from irqframe.guest import Driver, Workload, run_bare
 
@@ -134,10 +148,11 @@ def _work(machine: Machine, vm: Vm, events: int, seed: int, record: Recorder | N
                 record(vm.clock.now(), vcpu, kind, intid, source)
 
         workload = Workload(machine, vm, driver, seed, watch if record is not None else None)
-        with _progress(events) as tell:
-            outcome = workload.run(events, tell)
+        # What is not accounted for is in the outcome, beside everything that is.
+        with _progress(events) as tell, suppress(GuestError):
+            workload.run(events, tell)
         vm.destroy()
-        return outcome
+        return workload.outcome
 
 
 @contextmanager

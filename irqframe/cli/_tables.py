@@ -1,18 +1,22 @@
-"""Tables: drawn by rich on a terminal, as plain aligned columns elsewhere."""
+"""Tables: drawn by rich on a terminal that is wide enough, as plain aligned columns elsewhere."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Rows = Sequence[Sequence[str]]
 
 
 def print_table(header: Sequence[str], rows: Rows, right: Sequence[int] = ()) -> None:
-    """Print a table to standard output.
+    """Print a table to standard output; no cell is ever folded or cut.
 
     Args:
         header: one text per column.
@@ -20,7 +24,7 @@ def print_table(header: Sequence[str], rows: Rows, right: Sequence[int] = ()) ->
         right: the columns that are aligned at their right, from 0.
     """
     if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
-        _rich_table(header, rows, right)
+        _on_terminal(header, rows, right)
     else:
         click.echo(plain_table(header, rows, right))
 
@@ -38,16 +42,28 @@ def plain_table(header: Sequence[str], rows: Rows, right: Sequence[int] = ()) ->
     return "\n".join(lines)
 
 
-def _rich_table(header: Sequence[str], rows: Rows, right: Sequence[int]) -> None:
-    from rich.box import SIMPLE_HEAD
+def _on_terminal(header: Sequence[str], rows: Rows, right: Sequence[int]) -> None:
+    """A table that is wider than the terminal keeps its lines whole: the terminal wraps or scrolls them."""
     from rich.console import Console
+    from rich.measure import Measurement
+
+    table = _rich_table(header, rows, right)
+    console = Console(highlight=False)
+    if Measurement.get(console, console.options.update(max_width=sys.maxsize), table).maximum <= console.width:
+        console.print(table)
+        return
+    head, *lines = plain_table(header, rows, right).split("\n")
+    click.echo("\n".join([click.style(head, bold=True), *lines]))
+
+
+def _rich_table(header: Sequence[str], rows: Rows, right: Sequence[int]) -> Table:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column, title in enumerate(header):
-        number = column in right
-        table.add_column(title, justify="right" if number else "left", no_wrap=number, overflow="fold")
+        table.add_column(title, justify="right" if column in right else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console(highlight=False).print(table)
+    return table

@@ -156,12 +156,11 @@ class _Reader:
         size = len(self.data)
         if header.totalsize != size:
             # Whatever else does not fit then, this is why.
-            what = "the file is cut off" if header.totalsize > size else "the file goes on behind its end"
             self._fail(
                 "E0303",
-                f"{what}: totalsize in the header",
-                expected=f"{size}, the file's length",
-                found=str(header.totalsize),
+                "the file is cut off" if header.totalsize > size else "the file goes on behind its end",
+                expected=f"{header.totalsize} bytes, the totalsize of its header",
+                found=f"{size} bytes",
             )
         if header.off_mem_rsvmap not in (40, 48):
             self._report(

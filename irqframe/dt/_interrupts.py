@@ -36,11 +36,13 @@ class Hop:
         node: where the step is written: the device first, then each nexus.
         property: "interrupts", "interrupts-extended" or "interrupt-map".
         span: first cell of the specifier, or of the map's row.
+        row: number of the map's row; -1 for a step that is no map's.
     """
 
     node: Node
     property: str
     span: Span
+    row: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,5 +226,5 @@ class _Resolver:
 
 def _after(row: Row, nexus: Node, hops: tuple[Hop, ...]) -> _Cursor:
     """Where a row of a map leads."""
-    hop = Hop(nexus, "interrupt-map", row.span)
+    hop = Hop(nexus, "interrupt-map", row.span, row.index)
     return _Cursor(row.parent, row.address, row.specifier, row.spans or (row.span,), (*hops, hop))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import ClassVar, Final
 
 from irqframe.errors import VmError
@@ -52,17 +53,22 @@ class Irqchip:
     def _known_quirks(self, names: frozenset[str]) -> frozenset[str]:
         unknown = sorted(names - self.quirks.keys() - {ALL_QUIRKS})
         if unknown:
-            have = ", ".join(self.quirks) or "none"
-            raise VmError(errno.EINVAL, f"{type(self).__name__} has no quirk {unknown[0]!r}; it has {have}")
+            raise VmError(errno.EINVAL, self._lacks("quirk", unknown[0], self.quirks))
         return frozenset(self.quirks) if ALL_QUIRKS in names else names
 
     def _known_options(self, given: Mapping[str, str]) -> Mapping[str, str]:
         for name, value in given.items():
             allowed = self.options.get(name)
             if allowed is None:
-                have = ", ".join(self.options) or "none"
-                raise VmError(errno.EINVAL, f"{type(self).__name__} has no option {name!r}; it has {have}")
+                raise VmError(errno.EINVAL, self._lacks("option", name, self.options))
             if value not in allowed:
                 values = ", ".join(allowed)
                 raise VmError(errno.EINVAL, f"option {name!r} is one of {values}, not {value!r}")
         return {name: given.get(name, allowed[0]) for name, allowed in self.options.items()}
+
+    def _lacks(self, what: str, name: str, known: Iterable[str]) -> str:
+        """Says that there is no quirk or option of that name, and which one may be meant."""
+        names = {one.casefold(): one for one in known}
+        meant = get_close_matches(name.casefold(), names, n=1)
+        hint = f"did you mean {names[meant[0]]!r}?" if meant else f"it has {', '.join(names.values()) or 'none'}"
+        return f"{type(self).__name__} has no {what} {name!r}; {hint}"

@@ -91,11 +91,6 @@ class Account:
         self.waiting[cpu] = False
         self.delivered[cpu] += 1
 
-    def withdraw(self, target: int, reason: Injected) -> None:
-        """What waited is lost, because the script provoked that."""
-        self.waiting[target] = False
-        self.dropped[reason] = self.dropped.get(reason, 0) + 1
-
     def move(self, before: int, after: int) -> None:
         """The guest routed the source to another CPU: what waits goes with it."""
         if self.waiting[before]:

@@ -25,11 +25,13 @@ class Msi(NamedTuple):
         address: where the device writes.
         data: what it writes, 32 bits.
         hwirq: the interrupt it becomes.
+        line: the shared line whose interrupt that is, numbered as an SPI source; -1 if it is none.
     """
 
     address: int
     data: int
     hwirq: int
+    line: int = -1
 
 
 def nobody(cpu: ScriptedCpu, hwirq: int) -> None:

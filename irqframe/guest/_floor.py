@@ -37,25 +37,28 @@ class Floor:
         driver: its handler is set here.
         chance: random numbers from 0 up to 1.
         watch: told what happens; None: nobody watches.
+        outcome: where it is entered.
 
     Attributes:
         cpus: by index.
         online: indices of the CPUs that are on, in order.
         wiring: the devices; set once they are requested.
-        outcome: what is found.
+        outcome: as given.
         waiting: how many interrupts are raised and neither taken nor lost.
         chance: as given.
         watch: as given.
     """
 
-    def __init__(self, vm: Vm, driver: Driver, chance: Callable[[], float], watch: Watcher | None) -> None:
+    def __init__(
+        self, vm: Vm, driver: Driver, chance: Callable[[], float], watch: Watcher | None, outcome: Outcome
+    ) -> None:
         self._vm = vm
         self._driver = driver
         self._kicked: deque[int] = deque()
         self.cpus = [ScriptedCpu(vcpu, driver.handle_irq) for vcpu in vm.vcpus]
         self.online = list(range(len(self.cpus)))
         self.wiring = Wiring()
-        self.outcome = Outcome([])
+        self.outcome = outcome
         self.waiting = 0
         self.chance = chance
         self.watch = watch

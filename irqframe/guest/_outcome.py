@@ -21,6 +21,7 @@ class Outcome:
         traps: of the events.
         setup_traps: of everything before them.
         notes: what was left out, and why.
+        fault: the first interrupt that is not accounted for, in a sentence; "" if every one is.
     """
 
     accounts: list[Account]
@@ -32,3 +33,4 @@ class Outcome:
     traps: TrapCounts = field(default_factory=TrapCounts)
     setup_traps: TrapCounts = field(default_factory=TrapCounts)
     notes: list[str] = field(default_factory=list)
+    fault: str = ""

@@ -38,11 +38,13 @@ class Wiring:
         devices: everything that can be raised: per-CPU devices, shared ones, messages, IPIs.
         by_hwirq: the devices behind each interrupt that the guest may take.
         percpu: sources that a CPU must request again when it comes back.
+        message_lines: shared lines that are the interrupts of messages.
     """
 
     devices: list[Device] = field(default_factory=list)
     by_hwirq: dict[int, list[Device]] = field(default_factory=dict)
     percpu: list[Source] = field(default_factory=list)
+    message_lines: set[int] = field(default_factory=set)
 
     @property
     def movable(self) -> list[Device]:
@@ -177,6 +179,7 @@ class _Wirer:
         for msi_source in self._machine.msis:
             target = self._next_target()
             msi = self._message(msi_source.devid, target)
+            self.wiring.message_lines.add(msi.line)
             route = f"MSI {msi.address:#x} data {msi.data} -> {msi.hwirq}"
             account = self._account(msi_source.name, msi_source.ref.controller.path, route)
             self._add_routed(MessageDevice(account, self._vm, msi, msi_source.devid), msi.hwirq, target)

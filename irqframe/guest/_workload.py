@@ -48,6 +48,9 @@ class Workload:
         driver: the irqchip's scripted driver.
         seed: of the random choices.
         watch: told what happens; None: nobody watches.
+
+    Attributes:
+        outcome: what was found so far; whole once `run` returns.
     """
 
     def __init__(self, machine: Machine, vm: Vm, driver: Driver, seed: int, watch: Watcher | None = None) -> None:
@@ -58,6 +61,7 @@ class Workload:
         self._watch = watch
         self._bursts = 0
         self._delivered_before_reset = 0
+        self.outcome = Outcome([])
 
     def run(self, events: int, progress: Callable[[int], None] | None = None) -> Outcome:
         """Do it all.
@@ -73,21 +77,35 @@ class Workload:
             GuestError: at the first interrupt that is lost, doubled, dropped without cause, or on the wrong CPU.
             PluginError: if the irqchip or its driver does not return what it must.
         """
-        floor = Floor(self._vm, self._driver, self._chance, self._watch)
+        floor = Floor(self._vm, self._driver, self._chance, self._watch, self.outcome)
+        try:
+            self._script(floor, events, progress)
+        except GuestError as error:
+            self.outcome.fault = str(error)
+            raise
+        finally:
+            self.outcome.spurious = self._driver.spurious
+            self.outcome.traps = count_traps(self._vm).since(self.outcome.setup_traps)
+        floor.close()
+        return self.outcome
+
+    def _script(self, floor: Floor, events: int, progress: Callable[[int], None] | None) -> None:
         self._boot(floor)
-        floor.outcome.setup_traps = count_traps(self._vm)
+        self.outcome.setup_traps = count_traps(self._vm)
         self._every_source_once(floor)
         self._some(floor, events // 2, events, progress)
         self._off_and_on(floor)
         self._some(floor, events, events, progress)
-        self._finish(floor)
-        return floor.outcome
+        floor.serve()
+        self._check_accounts()
 
     def _boot(self, floor: Floor) -> None:
         self._driver.probe(floor.cpus[0])
         for cpu in floor.cpus:
             self._driver.starting(cpu)
         floor.wiring = wire(self._machine, self._vm, self._driver, floor.cpus, floor.outcome, floor.other_cpu)
+        if not floor.wiring.devices:
+            self.outcome.notes.append("nothing was raised: the machine has no devices, and the irqchip no IPIs")
 
     # Events
 
@@ -101,6 +119,8 @@ class Workload:
         chance = self._chance
         devices = floor.wiring.devices
         count = len(devices)
+        if not count:
+            return
         every = max(events // MOVES, 50)
         step = max(events // PROGRESS, 1)
         outcome = floor.outcome
@@ -198,8 +218,10 @@ class Workload:
     def _raise_unused(self, floor: Floor) -> None:
         """Raise an input that no device has and the guest never set up."""
         used = {source.source.number for source in self._machine.sources if source.source.kind is SourceKind.SPI}
+        used |= floor.wiring.message_lines
         gsi = next((entry.gsi for entry in self._vm.routing.entries if entry.gsi not in used), None)
         if gsi is None:
+            floor.outcome.notes.append("no unused input was raised: every line has a device")
             return
         account = Account(f"input {gsi} (unused)", "", len(floor.cpus))
         account.route = "nowhere"
@@ -213,16 +235,11 @@ class Workload:
 
     # The end
 
-    def _finish(self, floor: Floor) -> None:
-        floor.serve()
-        outcome = floor.outcome
-        outcome.spurious = self._driver.spurious
-        outcome.traps = count_traps(self._vm).since(outcome.setup_traps)
-        for account in outcome.accounts:
+    def _check_accounts(self) -> None:
+        for account in self.outcome.accounts:
             if account.balance:
                 raise GuestError(f"{account.name}: {account.balance} raises are not accounted for")
-        self._check_counters(outcome)
-        floor.close()
+        self._check_counters(self.outcome)
 
     def _check_counters(self, outcome: Outcome) -> None:
         """The irqchip must have handed out as many as the guest handled."""

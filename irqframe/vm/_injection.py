@@ -45,7 +45,7 @@ class Injection:
         Args:
             cpu: index of the vCPU.
             intid: the INTID on it.
-            level: 1 or 0.
+            level: 0 lowers the line, anything else raises it; so it is in the next two.
             owner: the device.
 
         Returns:
@@ -63,6 +63,7 @@ class Injection:
         if not 0 <= cpu < len(self.vcpus):
             raise VmError(errno.EINVAL, f"there is no vCPU {cpu}; the VM has {len(self.vcpus)}")
         vcpu = self.vcpus[cpu]
+        level = 1 if level else 0
         if vcpu.owned:
             outcome: Injected = inject(self, cpu, intid, level, owner)
             return outcome
@@ -95,7 +96,9 @@ class Injection:
             raise VmError(errno.EINVAL, f"there is no vCPU {line.cpu}; the VM has {len(self.vcpus)}")
         if not self.flow.has("inject_userspace_irq"):
             return self._nothing_injects("inject_userspace_irq")
-        outcome: Injected = self.flow.call("inject_userspace_irq", self, line.irq_type, line.cpu, line.number, level)
+        outcome: Injected = self.flow.call(
+            "inject_userspace_irq", self, line.irq_type, line.cpu, line.number, int(bool(level))
+        )
         return outcome
 
     def set_irq(
@@ -117,7 +120,7 @@ class Injection:
         """
         if not self.finalized:
             raise VmError(errno.EAGAIN, "the irqchip is not finalized")
-        outcome = self.routing.set_irq(gsi, level, source_id, line_status)
+        outcome = self.routing.set_irq(gsi, 1 if level else 0, source_id, line_status)
         # An irqchip counts what it drops itself.
         if outcome is Injected.DROPPED_UNROUTED and not self.routing.routes(gsi):
             self.count_drop(outcome)

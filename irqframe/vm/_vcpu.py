@@ -145,9 +145,11 @@ class VCpu(Owned):
         """Take the vCPU onto this thread (KVM_RUN begins).
 
         Raises:
-            VmError: ENODEV before the irqchip is finalized, or what the irqchip's `irqchip_vcpu_first_run` and the
-                timers' set-up raise; the vCPU is not loaded then, and the next attempt asks again.
+            VmError: ENODEV before the irqchip is finalized and after `Vm.destroy`, or what the irqchip's
+                `irqchip_vcpu_first_run` and the timers' set-up raise; the vCPU is not loaded then, and the next
+                attempt asks again.
         """
+        self.vm.check_alive()
         self.adopt()
         try:
             if not self.has_run_once:

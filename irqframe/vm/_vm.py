@@ -120,7 +120,7 @@ class Vm(Injection):
             PluginError: if the irqchip breaks the hook spec.
         """
         with self.lock:
-            self._alive()
+            self.check_alive()
             if self.flow.chip is not None:
                 raise VmError(errno.EEXIST, f"the VM already has the irqchip {self.flow.chip_name!r}")
             if any(vcpu.loaded or vcpu.has_run_once for vcpu in self.vcpus):
@@ -156,7 +156,7 @@ class Vm(Injection):
                 irqchip raises.
         """
         with self.lock:
-            self._alive()
+            self.check_alive()
             index = len(self.vcpus)
             number = index if vcpu_id is None else vcpu_id
             affinity = default_mpidr(number) if mpidr is None else mpidr
@@ -185,7 +185,7 @@ class Vm(Injection):
             PluginError: if the irqchip or a wrapper breaks the hook spec.
         """
         with self.lock:
-            self._alive()
+            self.check_alive()
             if self.flow.chip is None:
                 raise VmError(errno.ENODEV, "the VM has no irqchip to finalize")
             if self.finalized:
@@ -232,6 +232,15 @@ class Vm(Injection):
                 self.finalized = False
                 self.vcpus = ()
                 self._registry.clear()
+
+    def check_alive(self) -> None:
+        """Whether the VM still is.
+
+        Raises:
+            VmError: ENODEV after `destroy`; so does everything that sets the VM up, runs, resets or saves it.
+        """
+        if self._destroyed:
+            raise VmError(errno.ENODEV, "the VM is destroyed")
 
     # Device attributes
 
@@ -366,10 +375,7 @@ class Vm(Injection):
         if self._pmu_intid is not None:
             vcpu.pmu = Pmu(vcpu, "PMU", self._pmu_intid)
 
-    def _alive(self) -> None:
-        if self._destroyed:
-            raise VmError(errno.ENODEV, "the VM is destroyed")
-
     def _need(self, callback: str, number: int) -> None:
+        self.check_alive()
         if not self.flow.has(callback):
             raise VmError(number, f"{self.flow.chip_name or 'the VM'} has no irqchip_{callback}")

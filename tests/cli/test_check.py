@@ -27,16 +27,16 @@ def test_good_machines_take_a_line_each(irqframe: Run, virt_dts: Path, virt_dtb:
     result = irqframe("check", virt_dts, virt_dtb, rvic_dts)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
-        f"{virt_dts}: 4 CPUs, gicv2, 55 sources: ok",
-        f"{virt_dtb}: 4 CPUs, gicv2, 55 sources: ok",
-        f"{rvic_dts}: 4 CPUs, rvic, 27 sources: ok",
+        f"{virt_dts}: 4 CPUs, gicv2, 55 sources, 1 with MSIs: ok",
+        f"{virt_dtb}: 4 CPUs, gicv2, 55 sources, 1 with MSIs: ok",
+        f"{rvic_dts}: 4 CPUs, rvic, 27 sources, 1 with MSIs: ok",
     ]
 
 
 def test_every_fault_of_every_file_is_reported(irqframe: Run, virt_dts: Path, broken: Path) -> None:
     result = irqframe("check", broken, virt_dts, broken.with_name("missing.dts"))
     assert result.returncode == 1
-    assert result.stdout == f"{virt_dts}: 4 CPUs, gicv2, 55 sources: ok\n"
+    assert result.stdout == f"{virt_dts}: 4 CPUs, gicv2, 55 sources, 1 with MSIs: ok\n"
     lines = [line for line in result.stderr.splitlines() if ": error[" in line]
     assert [line.partition("error[")[2][:5] for line in lines] == ["E0604", "E0603", "E0001"]
     assert result.stderr.splitlines()[-1] == "3 errors"
@@ -69,7 +69,60 @@ def test_json_has_what_the_text_has(irqframe: Run, broken: Path) -> None:
 def test_json_of_a_good_machine_has_no_findings(irqframe: Run, virt_dts: Path) -> None:
     result = irqframe("check", virt_dts, "--json")
     assert result.returncode == 0
-    assert json.loads(result.stdout) == {"schema": 1, "summary": "0 errors", "findings": []}
+    report = json.loads(result.stdout)
+    assert list(report) == ["schema", "summary", "files", "findings"]
+    assert (report["schema"], report["summary"], report["findings"]) == (1, "0 errors", [])
+
+
+def test_json_lists_every_file(irqframe: Run, virt_dts: Path, broken: Path, tmp_path: Path) -> None:
+    unserved = tmp_path / "unserved.dts"
+    unserved.write_text(virt_dts.read_text().replace("arm,cortex-a15-gic", "acme,intc"))
+    missing = tmp_path / "missing.dts"
+    result = irqframe("check", "--json", virt_dts, broken, unserved, missing)
+    known = {"irqchip": "gicv2", "cpus": 4, "sources": 55, "msis": 1}
+    first, second, *others = json.loads(result.stdout)["files"]
+    assert first == {"file": str(virt_dts), "ok": True} | known
+    assert (second["file"], second["ok"], second["irqchip"], second["cpus"]) == (str(broken), False, "gicv2", 4)
+    assert others[-1] == {"file": str(missing), "ok": False} | dict.fromkeys(known)
+    assert (others[0]["file"], others[0]["ok"]) == (str(unserved), False)
+
+
+def test_json_calls_standard_input_what_the_text_calls_it(process: Process, virt_dts: Path) -> None:
+    report = json.loads(process("check", "-", "--json", stdin=virt_dts.read_bytes()).stdout)
+    assert [(file["file"], file["ok"]) for file in report["files"]] == [("<stdin>", True)]
+
+
+def quoted(irqframe: Run, path: Path) -> tuple[str, str]:
+    """The source line of the first finding as it is quoted, and what is marked in it."""
+    lines = irqframe("check", path).stderr.splitlines()
+    number = next(n for n, line in enumerate(lines) if line.startswith("      | "))
+    marks, text = lines[number][8:], lines[number - 1][8:]
+    return text, text[marks.index("^") : len(marks)]
+
+
+@pytest.mark.parametrize("where", ["start", "middle", "end"])
+def test_a_long_line_is_quoted_around_the_fault_only(irqframe: Run, broken: Path, where: str) -> None:
+    before, after = {"start": (0, 9000), "middle": (4500, 4500), "end": (9000, 0)}[where]
+    text = broken.read_text().replace("0x00 0x3ff", "0x00 0x13")
+    wrong = "interrupts = <0x00 0x10 0x01>;"
+    assert text.count(wrong) == 2
+    first, second, third = text.split(wrong)
+    padded = f"{'/**/ ' * (before // 5)}{wrong}{' /**/' * (after // 5)}"
+    broken.write_text(f"{first}{wrong}{second}\n{padded}\n{third}")
+    line, marked = quoted(irqframe, broken)
+    assert marked == "0x00"  # the specifier's first cell
+    assert wrong in line
+    assert (line.startswith("..."), line.endswith("...")) == (where != "start", where != "end")
+    assert len(line.removeprefix("...").removesuffix("...")) == 100
+
+
+def test_a_fault_longer_than_what_is_quoted_is_marked_as_far_as_it_is(irqframe: Run, tmp_path: Path) -> None:
+    path = tmp_path / "long.dts"
+    path.write_text(f"/dts-v1/;\n/ {{ {' ' * 300}a = <&{'b' * 300}>; }};\n")
+    line, marked = quoted(irqframe, path)
+    assert line.startswith("...") and line.endswith("...")
+    assert len(line) == 106
+    assert set(marked) <= set("&b") and len(marked) == 100
 
 
 @pytest.mark.parametrize("suffix", [".dts", ".dtb"])
@@ -77,7 +130,7 @@ def test_a_machine_may_come_on_standard_input(process: Process, virt_dts: Path, 
     data = (virt_dts if suffix == ".dts" else virt_dtb).read_bytes()
     result = process("check", "-", stdin=data)
     assert (result.returncode, result.stderr) == (0, b"")
-    assert result.stdout == b"<stdin>: 4 CPUs, gicv2, 55 sources: ok\n"
+    assert result.stdout == b"<stdin>: 4 CPUs, gicv2, 55 sources, 1 with MSIs: ok\n"
 
 
 def test_a_finding_on_standard_input_has_no_file_to_quote(process: Process, broken: Path) -> None:

@@ -16,15 +16,35 @@ def test_the_text_says_where_everything_was_written(irqframe: Run, virt_dts: Pat
     result = irqframe("inspect", virt_dts)
     assert (result.returncode, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
-    assert lines[0] == f"{virt_dts}: 4 CPUs, irqchip gicv2, 55 sources"
+    assert lines[0] == f"{virt_dts}: 4 CPUs, irqchip gicv2, 55 sources, 1 with MSIs"
     text = virt_dts.read_text().splitlines()
     number = next(n for n, line in enumerate(text, 1) if "interrupt-map = " in line)
     (row,) = (line for line in lines if line.startswith("pcie@10000000 dev 2 INTB "))
-    assert row.split("  ")[-1].strip() == f"interrupt-map ({virt_dts}:{number}) -> /intc@8000000"
+    assert row.split("  ")[-1].strip() == f"interrupt-map (:{number}) -> /intc@8000000"
     assert [line.split() for line in lines if line.startswith("cpu@")] == [
         [f"cpu@{n}", f"0x{n}", "psci"] for n in range(4)
     ]
     assert any(line.startswith("PMU ") and "none" in line for line in lines)
+
+
+def test_the_file_is_named_once(irqframe: Run, virt_dts: Path, virt_dtb: Path) -> None:
+    for path in (virt_dts, virt_dtb):
+        assert irqframe("inspect", path).stdout.count(str(path)) == 1
+
+
+def test_a_file_that_is_included_is_named(irqframe: Run, virt_dts: Path, tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "board.dtsi").write_text(virt_dts.read_text().replace("/dts-v1/;", ""))
+    path = tmp_path / "m.dts"
+    path.write_text('/dts-v1/;\n/include/ "parts/board.dtsi"\n/ { pl011@9000000 { interrupts = <0 1 4>; }; };\n')
+    lines = irqframe("inspect", path).stdout.splitlines()
+    (uart,) = (line for line in lines if line.startswith("pl011@9000000 "))
+    (rtc,) = (line for line in lines if line.startswith("pl031@9010000 "))
+    assert uart.endswith("interrupts (:3) -> /intc@8000000")
+    number = next(n for n, line in enumerate(virt_dts.read_text().splitlines(), 1) if "pl031@9010000 {" in line)
+    place = rtc.partition("(")[2].partition(")")[0]
+    assert place.startswith("parts/board.dtsi:")
+    assert number < int(place.partition(":")[2]) < number + 10
 
 
 def test_json_schema(irqframe: Run, virt_dtb: Path) -> None:
@@ -91,3 +111,13 @@ def test_what_is_wrong_with_the_machine_is_said_instead(irqframe: Run, tmp_path:
     result = irqframe("inspect", path)
     assert (result.returncode, result.stdout) == (1, "")
     assert "error[E0605]" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["inspect", "run", "dts"])
+def test_retargeting_needs_who_serves_the_machine_as_it_is(irqframe: Run, virt_dts: Path, command: str) -> None:
+    gicv3 = virt_dts.with_name("virt-gicv3.dts")
+    why = "--irqchip reads the machine's own controller first, so an irqchip that serves it must be installed; "
+    own = irqframe(command, gicv3).stderr
+    assert "error[E0601]" in own
+    assert why not in own
+    assert irqframe(command, gicv3, "--irqchip", "rvic").stderr == own.replace("= hint: `", f"= hint: {why}`")

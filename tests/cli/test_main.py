@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ import click
 import pytest
 
 from irqframe.cli import _main
+from irqframe.errors import IrqframeError
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Process = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -147,6 +149,84 @@ def test_output_that_cannot_be_written_ends_with_1(command: list[str], virt_dts:
         )
     assert result.returncode == 1
     assert result.stderr == b"irqframe: error: No space left on device\n"
+
+
+@pytest.fixture
+def unserved(tmp_path: Path, virt_dts: Path) -> Path:
+    """A machine whose controller nobody serves."""
+    path = tmp_path / "unserved.dts"
+    path.write_text(virt_dts.read_text().replace("arm,cortex-a15-gic", "acme,intc"))
+    return path
+
+
+@pytest.mark.parametrize("name", ["inspect", "run"])
+def test_bad_input_is_json_where_json_was_asked_for(irqframe: Run, unserved: Path, name: str) -> None:
+    text = irqframe(name, unserved)
+    result = irqframe(name, "--json", unserved)
+    assert (result.returncode, result.stderr) == (1, text.stderr)
+    assert text.stdout == ""
+    report = json.loads(result.stdout)
+    assert list(report) == ["schema", "error", "findings"]
+    assert report["schema"] == 1
+    assert report["findings"] == json.loads(irqframe("check", "--json", unserved).stdout)["findings"]
+    assert report["findings"][0]["code"] == "E0601"
+    assert "E0601: no installed irqchip serves /intc@8000000" in report["error"]
+
+
+def test_an_error_without_findings_is_json_as_well(
+    irqframe: Run, monkeypatch: pytest.MonkeyPatch, rvic_dts: Path
+) -> None:
+    def refuse(path: str) -> object:
+        raise IrqframeError("no")
+
+    monkeypatch.setattr("irqframe.cli._machines.load_tree", refuse)
+    for name in ("run", "inspect"):
+        result = irqframe(name, rvic_dts, "--json")
+        assert (result.returncode, result.stderr) == (1, "irqframe: error: no\n")
+        assert json.loads(result.stdout) == {"schema": 1, "error": "no", "findings": []}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "nope.dts"),
+        ("run", "MACHINE", "--quirks", "K99"),
+        ("run", "MACHINE", "--events", "1", "--trace", "no/such/folder"),
+        ("plugins",),
+        ("check", "MACHINE"),
+    ],
+)
+def test_every_refusal_is_json(
+    irqframe: Run, monkeypatch: pytest.MonkeyPatch, rvic_dts: Path, arguments: tuple[str, ...]
+) -> None:
+    if arguments[0] in ("plugins", "check"):
+        monkeypatch.setattr("irqframe.flow.discover", _refuse)
+    line = [str(rvic_dts) if argument == "MACHINE" else argument for argument in arguments]
+    text, result = irqframe(*line), irqframe(*line, "--json")
+    assert (text.returncode, text.stdout) == (1, "")
+    assert (result.returncode, result.stderr) == (1, text.stderr)
+    assert json.loads(result.stdout)["error"]
+
+
+def _refuse() -> object:
+    raise IrqframeError("no")
+
+
+def test_json_as_the_value_of_another_option_asks_for_nothing(
+    irqframe: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = irqframe("run", "nope.dts", "--trace", "--json")
+    assert (result.returncode, result.stdout) == (1, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_json_that_cannot_be_written_changes_nothing(command: list[str]) -> None:
+    line = [*command, "inspect", "nope.dts"]
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run([*line, "--json"], stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+    text = subprocess.run(line, capture_output=True, check=False, timeout=60)
+    assert (result.returncode, result.stderr) == (1, text.stderr)
 
 
 def test_the_exit_codes_are_the_documented_ones() -> None:

@@ -69,6 +69,7 @@ def test_json_schema(irqframe: Run, virt_dts: Path, chip: str) -> None:
         "setup_traps",
         "notes",
         "accounted",
+        "fault",
         "timing",
     ]
     assert (report["schema"], report["machine"], report["irqchip"]) == (1, str(virt_dts), chip)
@@ -143,3 +144,17 @@ def test_one_event_is_enough(irqframe: Run, virt_dts: Path, chip: str) -> None:
     """Every source is raised once whatever the number says."""
     report = json.loads(irqframe("run", virt_dts, "--irqchip", chip, "--events", "1", "--json").stdout)
     assert all(source["raised"] for source in report["sources"])
+
+
+def test_a_run_that_fails_says_what_it_found(irqframe: Run, rvic_dts: Path) -> None:
+    """D7 maps an interrupt to another CPU than the one that was asked for."""
+    result = irqframe("run", rvic_dts, EVENTS, "--quirks", "D7")
+    assert result.returncode == 1
+    lines = result.stdout.splitlines()
+    assert lines[1] == "quirks: D7"
+    assert any(line.startswith("timer (virt)") for line in lines)
+    fault = lines[-1].removeprefix("NOT accounted for: ")
+    assert " was delivered to CPU 0, but it waits for CPU " in fault
+    assert result.stderr == f"irqframe: error: {fault}\n"
+    report = json.loads(irqframe("run", rvic_dts, EVENTS, "--quirks", "D7", "--json").stdout)
+    assert (report["accounted"], report["fault"]) == (False, fault)

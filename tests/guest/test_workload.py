@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from irqframe.vm import VCpu, Vm
 
 Watched = list[tuple[int, str, int, str]]
 
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 GICC_IAR = 0x0C
 SPURIOUS = 1023
 NO_INTERRUPTS = 4
@@ -463,3 +465,28 @@ def test_64_cpus_on_an_rvic(machines: dict[str, Machine]) -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_any_seed(machine: Machine, seed: int) -> None:
     assert not any(account.balance for account in run(machine, seed=seed, events=1500).accounts)
+
+
+def test_what_was_found_is_there_although_the_run_failed(machine: Machine) -> None:
+    vm = build(machine, wrappers=[lambda vm: Deaf()])
+    with vm.adopted():
+        workload = Workload(machine, vm, vm.flow.call("guest_driver", vm), 1)
+        with pytest.raises(GuestError) as caught:
+            workload.run(2000)
+    outcome = workload.outcome
+    assert outcome.fault == str(caught.value)
+    assert {account.name for account in outcome.accounts} >= names(machine)
+    assert outcome.traps.total > 0
+
+
+def test_the_unused_input_is_not_one_that_takes_messages(machines: dict[str, Machine]) -> None:
+    """With every lower line a message's, the first line that no device has is none of theirs."""
+    text = (EXAMPLES / "virt-rvic.dts").read_text(encoding="utf-8")
+    text = text.replace("msi-range = <64 128>", "msi-range = <0 32>")
+    for number in range(1, 20):
+        text = text.replace(f"interrupts = <{number} ", f"interrupts = <{number + 40} ")
+        text = text.replace(f"&rvid {number} 4>", f"&rvid {number + 40} 4>")
+    outcome = run(load_machine(parse_dts(text, "m.dts")))
+    unused = next(account for account in outcome.accounts if account.name.startswith("input "))
+    assert unused.name == "input 1 (unused)"
+    assert {reason.name for reason in unused.dropped} == {"DROPPED_UNROUTED"}

@@ -48,5 +48,18 @@ def test_nothing_works_on_a_destroyed_vm(chip: Any, vm: Vm, refused: Callable[..
     refused(errno.ENODEV, vm.create_irqchip, type(chip)(), "other")
     refused(errno.ENODEV, vm.finalize)
     refused(errno.ENODEV, vcpu.load)
+    refused(errno.ENODEV, vm.reset)
+    refused(errno.ENODEV, vm.save_state)
+    refused(errno.ENODEV, vm.restore_state, {})
+    refused(errno.ENODEV, vm.set_device_attr, 0, 0, 0)
+    refused(errno.ENODEV, vm.get_device_attr, 0, 0)
     assert vm.vcpu_by_mpidr(0) is None
     assert vm.vcpu_by_id(0) is None
+
+
+def test_a_vcpu_that_has_run_does_not_run_again(vm: Vm, refused: Callable[..., None]) -> None:
+    vcpu = vm.vcpus[0]
+    vcpu.load()
+    vcpu.put()
+    vm.destroy()
+    refused(errno.ENODEV, vcpu.load)
