@@ -128,7 +128,7 @@ def _unrouted(machine: Machine, vm: Vm) -> list[Finding]:
             f"{one.ref.node.path}: {machine.irqchip} has no line {one.source.number}",
             one.ref.spans[0] if one.ref.spans else one.ref.span,
             one.ref.node.path,
-            expected=f"one of the {len(vm.routing.entries)} lines it was set up with",
+            expected=f"a line of 0 to {max(entry.pin for entry in vm.routing.entries)}",
             related=((one.ref.controller.span, "the controller"),),
         )
         for one in machine.sources

@@ -12,7 +12,7 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "E0602": "interrupts go to controllers of different irqchips",
         "E0603": "an interrupt specifier is outside of what its controller serves",
         "E0604": "two sources use a line that only one can have",
-        "E0605": "a machine has no interrupt controller that anything uses",
+        "E0605": "a machine has no interrupt controller",
         "E0606": "a machine has more CPUs than its irqchip serves",
         "E0607": "an irqchip refuses what its nodes say",
         "E0608": "an irqchip cannot take the place of a machine's own",

@@ -3,8 +3,10 @@
 1. The machine's sources are named without regard to any irqchip; the new one says which nodes it wants to serve them.
 2. The nodes of the old irqchip go, the new ones stand where the first of them stood.
 3. Every specifier that ended at an old node is written anew, in the place where it was written: in the device, or in
-   the row of the interrupt map that led to it. So are `interrupt-parent`, `msi-parent` and `msi-map`.
+   the row of the interrupt map that led to it. So are `interrupt-parent`, `msi-parent` and `msi-map`. An entry of such
+   a list that names another node stays as it is.
 4. What is disabled is written anew too, because a guest may enable it.
+5. The new nodes may not lie on addresses that the machine uses.
 """
 
 from __future__ import annotations
@@ -12,17 +14,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from irqframe import dt
-from irqframe.dt import InterruptRef, Node, Property, Tree
+from irqframe.dt import InterruptRef, Node, Tree
 from irqframe.errors import Finding, InputError, PluginError, SpecifierError
 from irqframe.flow import DescribeRequest, Flow, NodeSpec, Plugin, Source, SourceKind, blaming
+from irqframe.machine._copy import copy_tree
 from irqframe.machine._describe import Described
+from irqframe.machine._entries import Cells, Entry, extended, map_rows
 from irqframe.machine._load import plugin_serves
+from irqframe.machine._messages import rewrite_messages
 from irqframe.machine._model import Machine
+from irqframe.machine._overlap import overlaps
 from irqframe.machine._translate import translate
 
 # What a node's children have if it does not say (Devicetree Specification v0.4, 2.3.5).
 _ADDRESS_CELLS = 2
 _SIZE_CELLS = 1
+
+# The interrupts of one node, by their place in its list or map; None for one that the old irqchip refuses.
+_Found = dict[int, tuple[InterruptRef, Source | None]]
 
 
 def retarget(machine: Machine, plugin: Plugin) -> Tree:
@@ -36,8 +45,8 @@ def retarget(machine: Machine, plugin: Plugin) -> Tree:
         A new tree; the machine's own is left as it is.
 
     Raises:
-        InputError: with a finding (E0608) for each source that the irqchip cannot serve, or one if it cannot serve the
-            machine or describes no nodes.
+        InputError: with a finding (E0608) for each source that the irqchip cannot serve, one if it cannot serve the
+            machine or describes no nodes, or one for each node that its own would lie on.
         PluginError: if the irqchip breaks the hook spec.
     """
     return _Retargeting(machine, plugin).tree
@@ -56,14 +65,18 @@ class _Retargeting:
         self.findings: list[Finding] = []
         old = [node for path in _paths(machine) if (node := self.tree.node(path)) is not None]
         self.old_phandles = {node.phandle for node in old if node.phandle is not None}
+        self.nodes = self.tree.by_phandle()
         refs, sources = self._interrupts()
         self.described = self._describe(sources)
         self._rewrite(refs, sources)
         if self.findings:
             raise InputError(self.findings)
-        self._messages()
+        rewrite_messages(self.tree, self.old_phandles, self.described.serves.get("msi"))
         self._parents()
         self._replace(old)
+        self.findings += overlaps(self.tree, self.described.nodes, self.flow.chip_name)
+        if self.findings:
+            raise InputError(self.findings)
 
     def _interrupts(self) -> tuple[list[InterruptRef], list[Source | None]]:
         """Every interrupt of the copy that ends at an old node, the disabled devices' too."""
@@ -71,7 +84,9 @@ class _Retargeting:
         for node in everything.walk():
             node.properties.pop("status", None)
         own = Plugin(self.machine.irqchip, "", "", "", self.machine.chip)
-        refs = [ref for ref in dt.interrupts(everything)[0] if plugin_serves(own, ref)]
+        # A row to what is disabled counts for nothing, and hides a later one once it is enabled: both are wanted.
+        every = {_place(ref): ref for tree in (everything, self.tree) for ref in dt.interrupts(tree)[0]}
+        refs = [ref for ref in every.values() if plugin_serves(own, ref)]
         flow = Flow()
         flow.register_chip(self.machine.chip(), self.machine.irqchip)
         sources, _ = translate(flow, refs)
@@ -97,19 +112,29 @@ class _Retargeting:
     # Specifiers
 
     def _rewrite(self, refs: Sequence[InterruptRef], sources: Sequence[Source | None]) -> None:
-        devices: dict[str, list[tuple[InterruptRef, Source]]] = {}
-        maps: dict[str, list[tuple[InterruptRef, Source]]] = {}
-        old = set(_paths(self.machine))
+        listed: dict[str, _Found] = {}
+        mapped: dict[str, _Found] = {}
         for ref, source in zip(refs, sources, strict=True):
-            if source is None or len(ref.hops) != 1 or ref.node.path in old:
+            found = mapped if _is_row(ref) else listed
+            found.setdefault(ref.node.path, {})[ref.index] = (ref, source)
+        old = set(_paths(self.machine))
+        for node in self.tree.walk():
+            path = node.path
+            if path in old:
                 continue
-            (maps if ref.unit else devices).setdefault(ref.node.path, []).append((ref, source))
-        for path, entries in devices.items():
-            self._device(path, entries)
-        for path, entries in maps.items():
-            self._map(path, entries)
+            if "interrupts-extended" in node.properties:
+                self._extended(node, listed.get(path, {}))
+            elif path in listed:
+                self._plain(node, listed[path])
+            if "interrupt-map" in node.properties:
+                self._map(node, mapped.get(path, {}))
 
-    def _encode(self, ref: InterruptRef, source: Source) -> tuple[int, tuple[int, ...]]:
+    def _anew(self, found: _Found, index: int) -> tuple[int, Cells]:
+        """Phandle and specifier in place of an old one; a zero phandle if there was nothing to be served."""
+        ref, source = found.get(index, (None, None))
+        return (0, ()) if ref is None or source is None else self._encode(ref, source)
+
+    def _encode(self, ref: InterruptRef, source: Source) -> tuple[int, Cells]:
         """Phandle and specifier of a source in the new nodes."""
         node = self.described.serves.get(source.kind)
         try:
@@ -123,19 +148,37 @@ class _Retargeting:
             return 0, ()
         return node.phandle or 0, cells
 
-    def _device(self, path: str, entries: list[tuple[InterruptRef, Source]]) -> None:
-        node = self.tree.node(path)
-        if node is None:
+    def _extended(self, node: Node, found: _Found) -> None:
+        entries, rest = extended(node, self.nodes)
+        if not self._any_old(entries):
             return
-        encoded = [self._encode(ref, source) for ref, source in entries]
+        cells: list[int] = []
+        for index, entry in enumerate(entries):
+            if entry.phandle in self.old_phandles:
+                phandle, specifier = self._anew(found, index)
+                cells += (phandle, *specifier)
+            else:
+                cells += entry.cells
+        self._set_extended(node, (*cells, *rest))
+
+    def _plain(self, node: Node, found: _Found) -> None:
+        """`interrupts` has one parent: either all go to an old node, or none does."""
+        old = set(_paths(self.machine))
+        if not any(len(ref.hops) == 1 or ref.hops[1].node.path in old for ref, _ in found.values()):
+            return
+        encoded = [self._anew(found, index) for index in range(max(found) + 1)]
         parents = {phandle for phandle, _ in encoded}
-        if "interrupts-extended" in node.properties or len(parents) > 1:
-            name = _renamed(node, "interrupts", "interrupts-extended")
-            node.set_cells(name, *(cell for phandle, cells in encoded for cell in (phandle, *cells)))
-            node.properties.pop("interrupt-parent", None)
+        if len(parents) > 1 or 0 in parents:
+            self._set_extended(node, tuple(cell for phandle, cells in encoded for cell in (phandle, *cells)))
             return
         node.set_cells("interrupts", *(cell for _, cells in encoded for cell in cells))
         self._inherit(node, parents.pop())
+
+    def _set_extended(self, node: Node, cells: Cells) -> None:
+        node.set_cells(_renamed(node, "interrupts", "interrupts-extended"), *cells)
+        # Children may inherit it.
+        if not node.children and node.u32("interrupt-parent") in self.old_phandles:
+            del node.properties["interrupt-parent"]
 
     def _inherit(self, node: Node, phandle: int) -> None:
         """Say who a node's interrupt parent is, unless it would inherit that one anyway."""
@@ -145,20 +188,27 @@ class _Retargeting:
         if "interrupt-parent" in node.properties or phandle != shared or not inherited:
             node.set_cells("interrupt-parent", phandle)
 
-    def _map(self, path: str, entries: list[tuple[InterruptRef, Source]]) -> None:
-        node = self.tree.node(path)
-        if node is None:
+    def _map(self, node: Node, found: _Found) -> None:
+        rows, rest = map_rows(node, self.nodes)
+        if not self._any_old(rows):
             return
         cells: list[int] = []
-        for ref, source in entries:
-            phandle, specifier = self._encode(ref, source)
+        for index, row in enumerate(rows):
+            if row.phandle not in self.old_phandles:
+                cells += row.cells
+                continue
+            phandle, specifier = self._anew(found, index)
             # The new nodes have #address-cells = <0>, or their address is told as zeros.
             parent = next((n for n in self.described.serves.values() if n.phandle == phandle), None)
             width = (parent.u32("#address-cells") or 0) if parent is not None else 0
-            cells += (*ref.unit, phandle, *(0 for _ in range(width)), *specifier)
-        node.set_cells("interrupt-map", *cells)
+            # A row without a source never served: an earlier one hides it, or the old irqchip refuses it.
+            cells += (*row.head, phandle, *(0 for _ in range(width)), *specifier) if phandle else ()
+        node.set_cells("interrupt-map", *cells, *rest)
 
-    # Parents and messages
+    def _any_old(self, entries: Sequence[Entry]) -> bool:
+        return any(entry.phandle in self.old_phandles for entry in entries)
+
+    # Parents
 
     def _default_parent(self) -> int:
         serves = self.described.serves
@@ -170,29 +220,6 @@ class _Retargeting:
         for node in self.tree.walk():
             if node.u32("interrupt-parent") in self.old_phandles:
                 node.set_cells("interrupt-parent", self._default_parent())
-
-    def _messages(self) -> None:
-        target = self.described.serves.get("msi")
-        for node in self.tree.walk():
-            for name in ("msi-parent", "msi-map"):
-                if name in node.properties and self._names_old(node.properties[name], name):
-                    self._message(node, name, target)
-
-    def _names_old(self, prop: Property, name: str) -> bool:
-        cells = prop.cells
-        phandles = cells[1::4] if name == "msi-map" else cells
-        return any(cell in self.old_phandles for cell in phandles)
-
-    def _message(self, node: Node, name: str, target: Node | None) -> None:
-        if target is None or target.phandle is None:
-            del node.properties[name]
-            node.properties.pop("msi-map-mask", None)
-        elif name == "msi-map":
-            cells = list(node.cells(name))
-            cells[1::4] = [target.phandle if cell in self.old_phandles else cell for cell in cells[1::4]]
-            node.set_cells(name, *cells)
-        else:
-            node.set_cells(name, target.phandle)
 
     # Nodes
 
@@ -234,24 +261,16 @@ def _node_specs(specs: object, plugin: str) -> tuple[NodeSpec, ...]:
     raise PluginError(plugin, f"irqchip_describe returned {specs!r}, expected a tuple of NodeSpec")
 
 
-def copy_tree(tree: Tree) -> Tree:
-    """A tree of its own, equal in everything."""
-    root = _copy_node(tree.root)
-    stack = [(tree.root, root)]
-    while stack:
-        before, after = stack.pop()
-        for child in before.children.values():
-            stack.append((child, after.add(_copy_node(child))))
-    return Tree(root, tree.file, list(tree.reservations), tree.boot_cpu)
-
-
-def _copy_node(node: Node) -> Node:
-    properties = {p.name: Property(p.name, p.data, p.span, p.pieces, p.labels) for p in node.properties.values()}
-    return Node(node.name, node.span, None, properties, {}, list(node.labels))
-
-
 def _paths(machine: Machine) -> list[str]:
     return [node.path for node in machine.controllers]
+
+
+def _is_row(ref: InterruptRef) -> bool:
+    return ref.hops[0].property == "interrupt-map"
+
+
+def _place(ref: InterruptRef) -> tuple[str, bool, int]:
+    return ref.node.path, _is_row(ref), ref.index
 
 
 def _ancestors(node: Node) -> list[Node]:

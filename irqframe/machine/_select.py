@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from irqframe.dt import InterruptRef, MsiRef, Node, Tree
+from irqframe.dt import InterruptRef, MsiRef, Node, Tree, enabled
 from irqframe.errors import Finding
 from irqframe.flow import Plugin
 
@@ -32,14 +32,17 @@ def select(
 
     Returns:
         The plugin, or None; and a finding for each controller in use that no plugin serves (E0601), or that is of
-        another irqchip than those before it (E0602), and for a machine that uses no controller at all (E0605).
+        another irqchip than those before it (E0602), and for a machine without devices in
+        which no enabled node is served by a plugin either (E0605).
     """
     users: dict[int, tuple[Node, list[str]]] = {}
     every: tuple[InterruptRef | MsiRef, ...] = (*refs, *msis)
     for ref in every:
         users.setdefault(id(ref.controller), (ref.controller, []))[1].append(ref.node.path)
     if not users:
-        return None, (_unused(tree),)
+        # A machine without devices still has CPUs that signal each other.
+        lone = next((plugin for node in enabled(tree) if (plugin := serving(node, plugins)) is not None), None)
+        return lone, () if lone is not None else (_unused(tree),)
     chosen: Plugin | None = None
     first: Node | None = None
     findings = []
@@ -88,8 +91,8 @@ def _second(node: Node, plugin: Plugin, first: Node, chosen: Plugin) -> Finding:
 def _unused(tree: Tree) -> Finding:
     return Finding(
         "E0605",
-        "the machine has no interrupt controller that anything uses",
+        "the machine has no interrupt controller",
         tree.root.span,
         "/",
-        expected="a node with `interrupts` that resolves to an interrupt controller",
+        expected="a node that an installed irqchip serves",
     )

@@ -145,8 +145,15 @@ def test_level_lines_may_be_shared() -> None:
     assert len(machine.sources) == 2
 
 
-def test_a_machine_that_uses_no_controller_has_no_irqchip() -> None:
-    (finding,) = findings("uart { };")
+def test_a_machine_without_devices_has_the_controller_it_has() -> None:
+    machine = load_machine(tree("uart { };"), (LATCH,))
+    assert (machine.irqchip, machine.sources) == ("latch", ())
+
+
+def test_a_machine_without_a_controller_that_is_served() -> None:
+    with pytest.raises(InputError) as caught:
+        load_machine(tree("uart { };"), ())
+    (finding,) = caught.value.findings
     assert finding.code == "E0605"
 
 
@@ -176,3 +183,24 @@ def test_what_an_irqchip_raises_by_mistake_is_its_own_fault() -> None:
 
 def test_every_code_is_documented_once() -> None:
     assert all(code.startswith("E06") and meaning for code, meaning in CODES.items())
+
+
+NEXUS = """
+	nexus: nexus {
+		#interrupt-cells = <1>;
+		#address-cells = <0>;
+		interrupt-map = <1 &latch 5 1>, <2 &latch 6 1>;
+	};
+"""
+
+
+def test_a_row_that_a_device_goes_through_is_no_source_of_its_own() -> None:
+    devices = NEXUS + "uart { interrupt-parent = <&nexus>; interrupts = <1>; };"
+    machine = load_machine(tree(devices), (LATCH,))
+    assert [(one.name, one.source.number) for one in machine.sources] == [("nexus row 0x2", 6), ("uart", 5)]
+
+
+def test_a_row_that_another_row_goes_through_is_no_source_of_its_own() -> None:
+    outer = "outer { #interrupt-cells = <1>; #address-cells = <0>; interrupt-map = <9 &nexus 1>; };"
+    machine = load_machine(tree(NEXUS + outer), (LATCH,))
+    assert [(one.name, one.source.number) for one in machine.sources] == [("nexus row 0x2", 6), ("outer row 0x9", 5)]

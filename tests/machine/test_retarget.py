@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from irqframe import Irqchip, Source, SourceKind, SpecifierError, Trigger, hookimpl
 from irqframe.dt import Tree, load, parse_dts
@@ -189,6 +193,52 @@ def test_the_rows_of_a_map_are_written_anew() -> None:
     assert cells(tree, "/bridge", "interrupt-map-mask") == (3, 1)
 
 
+NEXUS = """\
+nex: nexus {
+	#address-cells = <0>;
+	#interrupt-cells = <1>;
+	interrupt-map = <0 &old 10 4>, <1 &old 17 4>;
+};
+"""
+
+
+def test_entries_that_go_through_a_map_stay() -> None:
+    tree = moved(f"{NEXUS} uart {{ interrupts-extended = <&nex 0>, <0>, <&old 13 4>; }};")
+    expected = (phandle(tree, "/nexus"), 0, 0, phandle(tree, "/shared"), 0, 13, 4)
+    assert cells(tree, "/uart", "interrupts-extended") == expected
+
+
+def test_rows_that_go_to_another_map_stay() -> None:
+    outer = "outer { #address-cells = <0>; #interrupt-cells = <1>; interrupt-map = <7 &nex 0>, <8 &old 12 4>; };"
+    tree = moved(NEXUS + outer)
+    expected = (7, phandle(tree, "/nexus"), 0, 8, phandle(tree, "/shared"), 0, 12, 4)
+    assert cells(tree, "/outer", "interrupt-map") == expected
+    assert cells(tree, "/nexus", "interrupt-map")[-3:] == (1, phandle(tree, "/percpu"), 17)
+
+
+def test_a_row_behind_one_to_a_disabled_controller_stays() -> None:
+    other = 'other: other { status = "disabled"; interrupt-controller; #address-cells = <0>; #interrupt-cells = <1>; };'
+    nexus = "nexus { #address-cells = <0>; #interrupt-cells = <1>; interrupt-map = <0 &other 5>, <0 &old 12 4>; };"
+    tree = moved(other + nexus)
+    expected = (0, phandle(tree, "/other"), 5, 0, phandle(tree, "/shared"), 0, 12, 4)
+    assert cells(tree, "/nexus", "interrupt-map") == expected
+
+
+def test_children_inherit_the_interrupt_parent_of_an_extended_node() -> None:
+    devices = """\
+nex: nexus {
+	#address-cells = <0>;
+	#interrupt-cells = <1>;
+	interrupt-map = <0 &old 10 4>;
+	a { interrupt-parent = <&old>; interrupts-extended = <&old 5 4>; child { interrupts = <3 4>; }; };
+};
+"""
+    tree = moved(devices)
+    assert cells(tree, "/nexus/a", "interrupt-parent") == (phandle(tree, "/shared"),)
+    refs = {one.ref.node.path: one.source.number for one in load_machine(tree, (OLD, NEW)).sources}
+    assert refs == {"/nexus/a/child": 3, "/nexus/a": 5, "/nexus": 10}
+
+
 def test_what_is_disabled_is_written_anew_too() -> None:
     devices = 'uart { interrupts = <3 4>; }; off { status = "disabled"; interrupts = <4 1>; };'
     tree = moved(devices)
@@ -207,6 +257,34 @@ pcie { device_type = "pci"; #address-cells = <3>; #size-cells = <2>; msi-map = <
     tree = moved(devices)
     assert cells(tree, "/a", "msi-parent") == (phandle(tree, "/shared"),)
     assert cells(tree, "/pcie", "msi-map") == (0, phandle(tree, "/shared"), 0, 0x10000)
+
+
+OTHER = """\
+other: other { msi-controller; #msi-cells = <1>; };
+uart { interrupts = <3 4>; };
+"""
+
+
+def test_other_receivers_and_their_cells_stay() -> None:
+    number = phandle(
+        machine(OTHER + 'a { status = "disabled"; msi-parent = <&other 0>, <&msi>; };').tree, "/old@1000/msi"
+    )
+    # The argument of the other receiver looks like the phandle of the old one.
+    devices = f'{OTHER} a {{ status = "disabled"; msi-parent = <&other {number}>, <&msi>; }};'
+    for plugin, mine in ((NEW, True), (DEAF, False)):
+        before = machine(devices)
+        assert phandle(before.tree, "/old@1000/msi") == number
+        tree = retarget(before, plugin)
+        expected = (phandle(tree, "/other"), number, *([phandle(tree, "/shared")] if mine else []))
+        assert cells(tree, "/a", "msi-parent") == expected
+
+
+def test_a_list_that_names_no_old_receiver_stays() -> None:
+    number = phandle(machine(OTHER + "a { msi-parent = <&msi>; };").tree, "/old@1000/msi")
+    devices = f'{OTHER} b {{ msi-parent = <&msi>; }}; a {{ status = "disabled"; msi-parent = <&other {number}>; }};'
+    before = machine(devices)
+    tree = retarget(before, NEW)
+    assert cells(tree, "/a", "msi-parent") == cells(before.tree, "/a", "msi-parent")
 
 
 def test_without_messages_nobody_names_a_receiver() -> None:
@@ -300,3 +378,178 @@ def test_a_machine_with_level_sources_gets_level_inputs() -> None:
     assert rvid is not None
     assert rvid.has("irqframe,level-inputs")
     assert rvid.u32("#interrupt-cells") == 2
+
+
+RVIC, GICV2 = (next(plugin for plugin in discover({}) if plugin.name == name) for name in ("rvic", "gicv2"))
+
+
+def lies_on(devices: str) -> list[Finding]:
+    """The findings if the shipped machine, with more devices, gets a GIC at 0x8000000 to 0x801ffff."""
+    text = (ROOT / "docs" / "examples" / "virt-rvic.dts").read_text()
+    before = load_machine(parse_dts(f"{text}\n/ {{ {devices} }};", "m.dts"))
+    try:
+        retarget(before, GICV2)
+    except InputError as error:
+        return list(error.findings)
+    return []
+
+
+@pytest.mark.parametrize(
+    ("devices", "path", "found"),
+    [
+        ("dev@801ff00 { reg = <0 0x801ff00 0 0x200>; };", "/dev@801ff00", "0x801ff00..0x80200ff"),
+        (
+            "bus { #address-cells = <1>; #size-cells = <1>; ranges = <0 0 0x8000000 0x10000>; a@0 { reg = <0 4>; }; };",
+            "/bus/a@0",
+            "0x8000000..0x8000003",
+        ),
+        ('memory@0 { device_type = "memory"; reg = <0 0 0 0x10000000>; };', "/memory@0", "0x0..0xfffffff"),
+    ],
+)
+def test_the_new_nodes_may_not_lie_on_what_is_there(devices: str, path: str, found: str) -> None:
+    first = lies_on(devices)[0]
+    assert (first.code, first.path, first.found) == ("E0608", path, found)
+    assert "/intc@8000000" in first.message
+    assert path in first.message
+    assert first.span.line
+
+
+@pytest.mark.parametrize(
+    "devices",
+    [
+        "",
+        "dev@7fff000 { reg = <0 0x7fff000 0 0x1000>; };",
+        "dev@8000000 { reg = <0 0x8000000 0 0>; };",
+        'dev@8000000 { status = "disabled"; reg = <0 0x8000000 0 0x1000>; };',
+        "bus { #address-cells = <1>; #size-cells = <1>; a@8000000 { reg = <0x8000000 4>; }; };",
+    ],
+)
+def test_what_does_not_lie_there_is_no_matter(devices: str) -> None:
+    assert lies_on(devices) == []
+
+
+def test_old_controllers_do_not_count_for_the_addresses_of_the_new() -> None:
+    before = load_machine(load(str(ROOT / "tests" / "dt" / "data" / "virt-gicv2.dts")))
+    assert retarget(before, GICV2).node("/intc@8000000") is not None
+
+
+# Any tree: nested maps, a PCI-like nexus, lists that mix controllers and maps, and what is disabled
+
+CONTROLLERS = {
+    "rvic": """\
+ppi: rvic { compatible = "arm,rvic"; interrupt-controller; #address-cells = <0>; #interrupt-cells = <2>; };
+spi: rvid {
+	compatible = "arm,rvid"; interrupt-parent = <&ppi>; interrupt-controller;
+	#address-cells = <0>; #interrupt-cells = <2>; irqframe,level-inputs;
+};
+""",
+    "gicv2": """\
+ppi: spi: intc@8000000 {
+	compatible = "arm,cortex-a15-gic"; interrupt-controller; #interrupt-cells = <3>;
+	#address-cells = <2>; #size-cells = <2>; ranges;
+	reg = <0 0x8000000 0 0x10000>, <0 0x8010000 0 0x10000>;
+};
+""",
+}
+
+
+class Forest:
+    """Random trees. A shared line is level-triggered where a map leads to it, because many may take that way."""
+
+    def __init__(self, random: Random, chip: str) -> None:
+        self.random, self.chip = random, chip
+        self.edges = list(range(100, 132))
+        self.ppis = list(range(16, 32))
+        # Label and address cells of each nexus, with the units and specifiers that it has rows for.
+        self.nexuses: list[tuple[str, int, list[str]]] = []
+
+    def text(self) -> str:
+        nodes = [self.nexus(number) for number in range(self.random.randint(1, 4))]
+        nodes += [self.device(number) for number in range(self.random.randint(1, 6))]
+        cpu = 'cpu@0 { device_type = "cpu"; compatible = "arm,cortex-a57"; reg = <0>; enable-method = "psci"; };'
+        return f"""\
+/dts-v1/;
+/ {{
+	#address-cells = <2>; #size-cells = <2>; interrupt-parent = <&spi>;
+	cpus {{ #address-cells = <1>; #size-cells = <0>; {cpu} }};
+	{CONTROLLERS[self.chip]}
+	anchor {{ interrupts = <{self.shared(99, 4)}>; }};
+	{"".join(nodes)}
+}};
+"""
+
+    def shared(self, number: int, trigger: int) -> str:
+        return f"{number} {trigger}" if self.chip == "rvic" else f"0 {number} {trigger}"
+
+    def private(self, number: int) -> str:
+        return f"{number} 4" if self.chip == "rvic" else f"1 {number - 16} 0x104"
+
+    def line(self) -> str:
+        """A specifier of a shared line."""
+        if self.random.random() < 0.5:
+            return self.shared(self.edges.pop(), 1)
+        return self.shared(self.random.randrange(60), 4)
+
+    def nexus(self, number: int) -> str:
+        width = self.random.choice((0, 0, 3))
+        units = [f"{'0 0 0 ' if width else ''}{n}".replace("0", str(n << 11), 1) for n in range(4)]
+        inner = list(self.nexuses)
+        address = "" if self.chip == "rvic" else "0 0 "
+        rows = []
+        for unit in units:
+            if inner and self.random.random() < 0.5:
+                label, _, targets = self.random.choice(inner)
+                rows.append(f"<{unit} &{label} {self.random.choice(targets)}>")
+            else:
+                rows.append(f"<{unit} &spi {address}{self.shared(self.random.randrange(60), 4)}>")
+        self.nexuses.append((f"n{number}", width, units))
+        return f"""
+	n{number}: nexus{number} {{
+		#address-cells = <{width}>; #size-cells = <0>; #interrupt-cells = <1>; interrupt-map = {", ".join(rows)};
+	}};"""
+
+    def device(self, number: int) -> str:
+        disabled = 'status = "disabled"; ' if self.random.random() < 0.3 else ""
+        flat = [(label, units) for label, width, units in self.nexuses if not width]
+        style = self.random.choice(("plain", "nexus", "extended", "extended") if flat else ("plain", "extended"))
+        if style == "plain":
+            lists = f"interrupts = <{self.line()}>, <{self.line()}>;"
+        elif style == "nexus":
+            label, units = self.random.choice(flat)
+            lists = f"interrupt-parent = <&{label}>; interrupts = <{self.random.choice(units)}>;"
+        else:
+            entries = [self.entry(flat) for _ in range(self.random.randint(1, 4))]
+            lists = f"interrupts-extended = {', '.join(entries)};"
+        child = f"child {{ interrupts = <{self.line()}>; }};" if self.random.random() < 0.3 and style != "nexus" else ""
+        return f"\n\tdevice{number} {{ {disabled}{lists} {child} }};"
+
+    def entry(self, flat: list[tuple[str, list[str]]]) -> str:
+        kind = self.random.choice(("shared", "private", "hole", "nexus", "nexus"))
+        if kind == "nexus" and flat:
+            label, units = self.random.choice(flat)
+            return f"<&{label} {self.random.choice(units)}>"
+        if kind == "private" and self.ppis:
+            return f"<&ppi {self.private(self.ppis.pop())}>"
+        return "<0>" if kind == "hole" else f"<&spi {self.line()}>"
+
+
+def wired(tree: Tree) -> Counter[tuple[object, ...]]:
+    """Every source: who has it, at which place or in which row, and what it is."""
+    sources = load_machine(tree).sources
+    return Counter((one.ref.node.path, one.ref.index, one.ref.unit, *one.source) for one in sources)
+
+
+def all_enabled(tree: Tree) -> Tree:
+    for node in tree.walk():
+        node.properties.pop("status", None)
+    return tree
+
+
+@given(st.integers(0, 1 << 32), st.sampled_from([("rvic", GICV2), ("gicv2", RVIC)]))
+@settings(max_examples=60, deadline=None)
+def test_any_tree_keeps_every_source(seed: int, chips: tuple[str, Plugin]) -> None:
+    text = Forest(Random(seed), chips[0]).text()
+    before = load_machine(parse_dts(text, "m.dts"))
+    after = retarget(before, chips[1])
+    assert wired(after) == wired(before.tree)
+    assert wired(all_enabled(after)) == wired(all_enabled(before.tree))

@@ -1,0 +1,21 @@
+"""A tree of one's own, to write in."""
+
+from __future__ import annotations
+
+from irqframe.dt import Node, Property, Tree
+
+
+def copy_tree(tree: Tree) -> Tree:
+    """A tree of its own, equal in everything."""
+    root = _copy_node(tree.root)
+    stack = [(tree.root, root)]
+    while stack:
+        before, after = stack.pop()
+        for child in before.children.values():
+            stack.append((child, after.add(_copy_node(child))))
+    return Tree(root, tree.file, list(tree.reservations), tree.boot_cpu)
+
+
+def _copy_node(node: Node) -> Node:
+    properties = {p.name: Property(p.name, p.data, p.span, p.pieces, p.labels) for p in node.properties.values()}
+    return Node(node.name, node.span, None, properties, {}, list(node.labels))
