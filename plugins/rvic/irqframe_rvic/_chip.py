@@ -26,7 +26,7 @@ from irqframe_rvic._abi import DOORBELL
 from irqframe_rvic._as_is import refuse_state
 from irqframe_rvic._debugfs import dump
 from irqframe_rvic._hypercalls import claims
-from irqframe_rvic._instance import Instance
+from irqframe_rvic._instance import Instance, numbers
 from irqframe_rvic._quirks import QUIRKS, host_fault
 from irqframe_rvic._ungated import extension_claims, ungated_claims
 from irqframe_rvic._vm_data import POLICIES, Extensions
@@ -310,7 +310,7 @@ def _injector(vm: Vm) -> Callable[..., Injected]:
             raise VmError(errno.EINVAL, f"there is no vCPU {cpu}; the VM has {len(rvics)}")
         rvic = rvics[cpu]
         if not 0 <= intid < rvic.total:
-            raise VmError(errno.EINVAL, f"there is no INTID {intid}; there are 0 to {rvic.total - 1}")
+            raise VmError(errno.EINVAL, f"there is no INTID {intid}; {numbers(rvic.total)}")
         if owner is not None:
             rvic.check_owner(intid, owner)
         return rvic.inject(intid, level)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from irqframe.errors import VmError
 from irqframe.flow import NodeRef
+from irqframe_rvic._instance import numbers
 from irqframe_rvic._vm_data import DEFAULT_TOTAL, DEFAULT_TRUSTED, Extensions, VmData, check_limits
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def initialise(vm: Vm, quirks: frozenset[str]) -> None:
     """
     data = vm_data(vm)
     strict = "K4" in quirks
-    if data.initialised and not strict:
+    empty_again = "K20" in quirks and not vm.vcpus
+    if data.initialised and not strict and not empty_again:
         raise VmError(errno.EBUSY, "the irqchip is initialised already")
     if not vm.vcpus and "K20" not in quirks:
         raise VmError(errno.EINVAL, "the VM has no vCPU, and none can be added after INIT")
@@ -90,19 +92,20 @@ def from_nodes(nodes: Sequence[NodeRef], quirks: frozenset[str]) -> tuple[int, i
 
     Args:
         nodes: one rVIC, and at most one rVID.
-        quirks: under D9, an MSI range beyond the inputs is accepted.
+        quirks: under D9, an MSI range beyond the inputs is accepted; under K7, T = N.
 
     Raises:
-        VmError: EINVAL for other nodes, or an MSI range beyond the inputs.
+        VmError: EINVAL for other nodes, numbers outside of the limits, or an MSI range beyond the inputs.
     """
     rvic = _one(nodes, RVIC_NODE, least=1)
     rvid = _one(nodes, RVID_NODE, least=0)
     assert rvic is not None
     trusted = _number(rvic, "irqframe,nr-trusted", DEFAULT_TRUSTED)
     total = _number(rvic, "irqframe,nr-total", DEFAULT_TOTAL)
+    check_limits(trusted, total, quirks)  # before what would only follow from it
     msis = msi_range(rvid) if rvid is not None else range(0)
-    if msis.stop > max(total - trusted, 0) and "D9" not in quirks:
-        raise VmError(errno.EINVAL, f"msi-range ends at input {msis.stop - 1}; there are 0 to {total - trusted - 1}")
+    if rvid is not None and msis.stop > total - trusted and "D9" not in quirks:
+        raise VmError(errno.EINVAL, f"{rvid.path}: msi-range ends at input {msis.stop - 1}; {numbers(total - trusted)}")
     level_inputs = rvid is not None and rvid.has("irqframe,level-inputs")
     return trusted, total, Extensions(level_inputs, rvic.has("irqframe,priorities"), msis)
 

@@ -139,7 +139,7 @@ class RvicDriver(RvicPart):
             self._msi_failed(cpu, made, range(first, first + size))
             raise
         self._msi_used.difference_update(range(first + count, first + size))
-        return [Msi(DOORBELL, route.number, route.hwirq) for route in made]
+        return [Msi(DOORBELL, route.number, route.hwirq, route.number) for route in made]
 
     # Steps of the above
 

@@ -31,6 +31,11 @@ IPIS: Final = 16
 """INTIDs 0 to 15 are the guest's own, for signals between its CPUs."""
 
 
+def numbers(count: int) -> str:
+    """Which of `count` things there are, for a message."""
+    return f"there are 0 to {count - 1}" if count > 0 else "there are none"
+
+
 class HostMapping(NamedTuple):
     """A host interrupt behind a trusted INTID.
 
@@ -174,13 +179,13 @@ class Instance:
 
         Args:
             intid: below `total`.
-            level: 1 latches the interrupt; 0 never clears it.
+            level: anything but 0 is high and latches the interrupt; 0 never clears it.
 
         Returns:
             What became of the raise.
         """
         if intid < self.trusted and intid not in self.mapped:
-            self.lines[intid] = level
+            self.lines[intid] = 1 if level else 0
         return self.pulse(intid) if level else NOTHING
 
     def pulse(self, intid: int) -> Injected:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from irqframe.bits import PENDING, Priority, Target
+from irqframe.bits import Priority, Target
 from irqframe.flow import HypercallHandler
 from irqframe_rvic import _abi as abi
 from irqframe_rvic._abi import MPIDR_AFFINITY, SUCCESS, InfoKey, Result
@@ -131,21 +131,21 @@ def _resample(data: VmData, limit: int) -> HypercallHandler:
 # rVIC: the instance of the vCPU that x1 names
 
 
-def _no_target(mpidr: int) -> Result:
+def _refusal(found: object, mpidr: int) -> Result:
+    """What is wrong with an MPIDR and an INTID, in that order; `found` is what the MPIDR names, or None."""
+    if found is not None:
+        return abi.BAD_X2
     return abi.BAD_X1 if mpidr & ~MPIDR_AFFINITY else abi.NO_CPU_X1
 
 
 def _on_target(targets: Mapping[int, TargetCpu], total: int) -> HypercallHandler:
     find = targets.get
-    bad_intid = abi.BAD_X2
     success = SUCCESS
 
     def handler(vcpu: VCpu, x1: int, x2: int, x3: int) -> Result:
         found = find(x1)
-        if found is None:
-            return _no_target(x1)
-        if x2 >= total:
-            return bad_intid
+        if found is None or x2 >= total:
+            return _refusal(found, x1)
         owner, rvic, target, operate = found
         if owner is vcpu:
             operate(x2)
@@ -162,10 +162,8 @@ def _signal(rvics: Mapping[int, Instance], total: int) -> HypercallHandler:
 
     def handler(vcpu: VCpu, x1: int, x2: int, x3: int) -> Result:
         rvic = find(x1)
-        if rvic is None:
-            return _no_target(x1)
-        if x2 >= total:
-            return abi.BAD_X2
+        if rvic is None or x2 >= total:
+            return _refusal(rvic, x1)
         if rvic.vcpu is not vcpu:
             return SUCCESS if rvic.vcpu.call(rvic.signal_remotely, x2) else abi.DISABLED
         if not rvic.enabled:
@@ -180,11 +178,9 @@ def _signal(rvics: Mapping[int, Instance], total: int) -> HypercallHandler:
 def _is_pending(rvics: Mapping[int, Instance], total: int) -> HypercallHandler:
     def handler(vcpu: VCpu, x1: int, x2: int, x3: int) -> Result:
         rvic = rvics.get(x1)
-        if rvic is None:
-            return _no_target(x1)
-        if x2 >= total:
-            return abi.BAD_X2
-        return abi.TRUE if rvic.vcpu.call(rvic.target.test, x2, PENDING) else SUCCESS
+        if rvic is None or x2 >= total:
+            return _refusal(rvic, x1)
+        return abi.TRUE if rvic.vcpu.call(rvic.is_pending, x2) else SUCCESS
 
     return handler
 
@@ -192,10 +188,8 @@ def _is_pending(rvics: Mapping[int, Instance], total: int) -> HypercallHandler:
 def _set_priority(rvics: Mapping[int, Instance], total: int) -> HypercallHandler:
     def handler(vcpu: VCpu, x1: int, x2: int, x3: int) -> Result:
         rvic = rvics.get(x1)
-        if rvic is None:
-            return _no_target(x1)
-        if x2 >= total:
-            return abi.BAD_X2
+        if rvic is None or x2 >= total:
+            return _refusal(rvic, x1)
         if x3 >= abi.PRIORITIES:
             return abi.BAD_X3
         target = rvic.target

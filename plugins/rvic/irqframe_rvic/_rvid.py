@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from irqframe.errors import VmError
 from irqframe.flow import Injected
-from irqframe_rvic._instance import NOTHING, Instance
+from irqframe_rvic._instance import NOTHING, Instance, numbers
 
 if TYPE_CHECKING:
     from irqframe.vm import VCpu, Vm
@@ -131,7 +131,7 @@ class Rvid:
         return self.raise_input(number)
 
     def _no_input(self, number: int) -> VmError:
-        return VmError(errno.EINVAL, f"there is no rVID input {number}; there are 0 to {self.inputs - 1}")
+        return VmError(errno.EINVAL, f"there is no rVID input {number}; {numbers(self.inputs)}")
 
 
 class LevelRvid(Rvid):

@@ -178,7 +178,7 @@ def test_destroy_leaves_nothing_to_inject_into(machine: Any) -> None:
     inject = made.vm.flow.table.inject_irq
     made.vm.destroy()
     made.vm.destroy()
-    refused(errno.EINVAL, inject, made.vm, 0, 27, 1, None)
+    assert "there are none" in refused(errno.EINVAL, inject, made.vm, 0, 27, 1, None)
 
 
 def test_injection_checks_its_arguments(machine: Any) -> None:
@@ -231,14 +231,18 @@ def test_configure_refuses_nodes_that_contradict(node: Any) -> None:
 
     refused(errno.EINVAL, configure)
     refused(errno.EINVAL, configure, node("arm,rvid"))
-    refused(errno.EINVAL, configure, node("arm,rvic"), node("arm,rvic"))
+    two = node("arm,rvic"), node("arm,rvic")
+    two[1].path = "/another"
+    assert f"found {two[0].path}, /another" in refused(errno.EINVAL, configure, *two)
     refused(errno.EINVAL, configure, node("arm,rvic"), node("arm,rvid"), node("arm,rvid"))
     refused(errno.EINVAL, configure, node("arm,rvic", irqframe__nr_total=(48,)))
     refused(errno.EINVAL, configure, node("arm,rvic", irqframe__nr_total=(64, 64)))
     rvid = node("arm,rvid", msi_controller=(), msi_range=(64,))
     assert "msi-range must be <base nr>" in refused(errno.EINVAL, configure, node("arm,rvic"), rvid)
     rvid = node("arm,rvid", msi_controller=(), msi_range=(400, 128))
-    assert "ends at input 527" in refused(errno.EINVAL, configure, node("arm,rvic"), rvid)
+    assert "ends at input 527; there are 0 to 479" in refused(errno.EINVAL, configure, node("arm,rvic"), rvid)
+    equal = node("arm,rvic", irqframe__nr_trusted=(64,), irqframe__nr_total=(64,))
+    assert "with 64 trusted, there must be at least 96" in refused(errno.EINVAL, configure, equal, rvid)
 
 
 def test_options_and_quirks_are_checked() -> None:

@@ -141,6 +141,8 @@ def test_k7_all_trusted() -> None:
     vm.set_device_attr(NR_IRQS, 0, 64 << 16 | 64)
     vm.set_device_attr(INIT, 0, 0)
     assert vm.routing.entries == ()
+    with pytest.raises(VmError, match="no rVID input 0; there are none"):
+        vm.irq_line(IrqLine(IrqType.SPI, 0, 0).encode(), 1)
     refused(errno.EINVAL, fresh("K7").set_device_attr, NR_IRQS, 0, 64 << 16 | 96)
 
 
@@ -339,7 +341,12 @@ def test_k20_init_without_a_vcpu() -> None:
     vm = fresh("K20", cpus=0)
     vm.set_device_attr(NR_IRQS, 0, GOOD)
     vm.set_device_attr(INIT, 0, 0)
+    vm.set_device_attr(INIT, 0, 0)  # nothing says that it was done
     refused(errno.EBUSY, vm.create_vcpu)
+    vm = fresh("K20")
+    vm.set_device_attr(NR_IRQS, 0, GOOD)
+    vm.set_device_attr(INIT, 0, 0)
+    refused(errno.EBUSY, vm.set_device_attr, INIT, 0, 0)
 
 
 def test_k21_reset_and_state(machine: Any) -> None:

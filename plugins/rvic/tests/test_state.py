@@ -198,6 +198,19 @@ def test_bits_of_other_irqchips_are_refused(machine: Any) -> None:
         made.chip.irqchip_restore_state(made.vm, made.cpu(0), state)
 
 
+def test_any_level_that_was_injected_is_saved_as_0_or_1(machine: Any) -> None:
+    made = machine()
+    inject = made.vm.flow.table.inject_irq  # the VM's own methods pass 0 and 1 only
+    made.enable()
+    for intid, level in ((20, 2), (21, -1), (22, 1 << 40), (23, 0)):
+        inject(made.vm, 0, intid, level, None)
+    assert [made.cpu(0).chip.level(intid) for intid in range(20, 24)] == [True, True, True, False]
+    state = json.loads(json.dumps(made.vm.save_state()))
+    again = machine()
+    again.vm.restore_state(state)
+    assert again.vm.save_state() == state
+
+
 def test_reset_of_a_vcpu_is_its_own(machine: Any) -> None:
     made = used(machine)
     fresh = machine().vm.save_state()

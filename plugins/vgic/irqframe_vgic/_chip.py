@@ -28,7 +28,7 @@ from irqframe_vgic._debugfs import vgic_state
 from irqframe_vgic._distributor import Distributor
 from irqframe_vgic._driver import Gicv2Driver
 from irqframe_vgic._interface import CpuInterface, HostLink
-from irqframe_vgic._parameters import MAX_CPUS, OPTIONS, PRIVATE, SGIS, Parameters, parameters
+from irqframe_vgic._parameters import MAX_CPUS, OPTIONS, PRIVATE, SGIS, Parameters, defaults, parameters
 from irqframe_vgic._registers import Frame
 from irqframe_vgic._v2m import V2mFrame
 
@@ -53,11 +53,13 @@ class Gicv2(Irqchip):
     vcpu_limit: ClassVar[int] = MAX_CPUS
 
     def __init__(self, quirks: Iterable[str] = (), options: Mapping[str, str] | None = None) -> None:
-        super().__init__(quirks, options)
+        given = options or {}
+        super().__init__(quirks, {**defaults(given), **given})
         self.parameters: Parameters = parameters(self.chosen)
         self.layout: _tree.Layout | None = None
         self._attributes = Attributes()
         self._doorbells: dict[int, V2mFrame] = {}
+        self._messages: tuple[NodeRef, Mapping[int, range]] | None = None
         self._ppi_cpus = 0
 
     # Life of the VM and of a vCPU
@@ -111,10 +113,7 @@ class Gicv2(Irqchip):
             raise VmError(errno.EAGAIN, "the GIC is not initialised")
         if irq_type == IrqType.SPI:
             self._check_range(intid, PRIVATE, self.parameters.intids)
-            gic: Distributor = vm.chip_data
-            if intid in gic.owners:
-                return vm.post(vm.vcpus[0], self.irqchip_inject_irq, vm, 0, intid, level, None)
-            return gic.set_line(intid, level)
+            return self._set_spi(vm, intid, level)
         if irq_type == IrqType.PPI:
             self._check_range(intid, SGIS, PRIVATE)
             if not 0 <= cpu < len(vm.vcpus):
@@ -128,8 +127,7 @@ class Gicv2(Irqchip):
     ) -> Injected:
         if not 0 <= entry.pin < self.parameters.spis:
             raise VmError(errno.EINVAL, f"the GIC has no SPI {entry.pin}; it has 0..{self.parameters.spis - 1}")
-        gic: Distributor = vm.chip_data
-        return gic.set_line(entry.pin + PRIVATE, level)
+        return self._set_spi(vm, entry.pin + PRIVATE, level)
 
     @hookimpl
     def irqchip_set_msi(
@@ -243,15 +241,16 @@ class Gicv2(Irqchip):
     @hookimpl
     def irqchip_bind(self, vm: Vm) -> Mapping[str, Callable[..., Any]]:
         gic: Distributor = vm.chip_data
-        refuse = self.irqchip_irqfd_set_irq
+        checked = self.irqchip_irqfd_set_irq
+        owners = gic.owners
         spis = range(self.parameters.spis)
         set_line = gic.set_line
 
         def irqfd_set_irq(entry: RoutingEntry, vm: Vm, irq_source_id: int, level: int, line_status: bool) -> Injected:
             pin = entry.pin
-            if pin in spis:
+            if pin in spis and not owners:
                 return set_line(pin + PRIVATE, level)
-            return refuse(entry, vm, irq_source_id, level, line_status)
+            return checked(entry, vm, irq_source_id, level, line_status)
 
         return {"vcpu_flush_hwstate": _flush, "irqfd_set_irq": irqfd_set_irq}
 
@@ -259,7 +258,12 @@ class Gicv2(Irqchip):
 
     @hookimpl
     def irqchip_translate(self, node: NodeRef, cells: tuple[int, ...]) -> Source:
-        return _tree.translate(self.parameters, cells)
+        source = _tree.translate(self.parameters, cells)
+        if self._messages is None or self._messages[0] is not node:
+            # Kept, for a tree may have many interrupts and many frames; the tree stays as it is meanwhile.
+            self._messages = (node, _tree.message_spis(self.parameters, node))
+        _tree.check_wired(source, self._messages[1])
+        return source
 
     @hookimpl
     def irqchip_encode(self, source: Source) -> tuple[int, ...]:
@@ -308,6 +312,14 @@ class Gicv2(Irqchip):
         return Gicv2Driver(vm, self.layout)
 
     # Helpers
+
+    def _set_spi(self, vm: Vm, intid: int, level: int) -> Injected:
+        """Set the line of an SPI for userspace or an irqfd, which own none; any thread."""
+        gic: Distributor = vm.chip_data
+        if intid in gic.owners:
+            # Refused, and counted by the owner of vCPU 0.
+            return vm.post(vm.vcpus[0], self.irqchip_inject_irq, vm, 0, intid, level, None)
+        return gic.set_line(intid, level)
 
     def _initialise(self, vm: Vm) -> None:
         """GSI n goes to SPI n unless the VM has been given routes; the doorbells of the frames are known."""

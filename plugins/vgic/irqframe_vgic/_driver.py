@@ -174,7 +174,7 @@ class Gicv2Driver(Driver):
                 messages.next = first + aligned
                 for intid in range(first, first + count):
                     self._set_up(cpu, intid, edge=True, target=target)
-                return [Msi(messages.doorbell, intid, intid) for intid in range(first, first + count)]
+                return [Msi(messages.doorbell, intid, intid, intid - PRIVATE) for intid in range(first, first + count)]
         raise GuestError(f"no v2m frame has {count} messages left")
 
     def _interface(self, cpu: ScriptedCpu) -> int:

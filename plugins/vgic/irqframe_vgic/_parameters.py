@@ -69,9 +69,10 @@ class Parameters:
 
 IMPLEMENTATIONS: Final[Mapping[str, Parameters]] = {
     # The distributor that KVM shows its guests, over a GIC-400's virtual CPU interface with its 32 priorities. KVM
-    # fixes ICFGR1; here a PPI can be made edge-triggered, because a machine may have such a one.
+    # has 256 INTIDs until it is told otherwise (VGIC_NR_IRQS_LEGACY), and fixes ICFGR1; here a PPI can be made
+    # edge-triggered, because a machine may have such a one.
     "kvm": Parameters(
-        spis=256,
+        spis=224,
         priority_bits=5,
         group_bits=5,
         sgi_enables_fixed=False,
@@ -95,13 +96,19 @@ IMPLEMENTATIONS: Final[Mapping[str, Parameters]] = {
     ),
 }
 
-SPI_CHOICES: Final = ("256", *(str(n) for n in range(32, 961, 32) if n != 256), str(MAX_SPIS))
+_SPI_CHOICES: Final = (*range(32, 961, 32), MAX_SPIS)
 
 OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "implementation": tuple(IMPLEMENTATIONS),
-    "spis": SPI_CHOICES,
+    "spis": tuple(str(n) for n in sorted(_SPI_CHOICES, key=lambda n: n != IMPLEMENTATIONS["kvm"].spis)),
 }
-"""The irqchip's options, the default first."""
+"""The irqchip's options, the default first; that of `spis` goes with the implementation."""
+
+
+def defaults(given: Mapping[str, str]) -> Mapping[str, str]:
+    """The options that follow from those given, unless they are among them."""
+    implementation = IMPLEMENTATIONS.get(given.get("implementation", ""))
+    return {"spis": str(implementation.spis)} if implementation else {}
 
 
 def parameters(chosen: Mapping[str, str]) -> Parameters:

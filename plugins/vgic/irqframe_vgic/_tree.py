@@ -7,12 +7,12 @@ nobody uses (Linux, Documentation/devicetree/bindings/interrupt-controller/arm,g
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, cast
 
-from irqframe.dt import Node, addresses
+from irqframe.dt import Node, addresses, is_enabled
 from irqframe.errors import SpecifierError, VmError
 from irqframe.flow import DescribeRequest, NodeRef, NodeSpec, Source, SourceKind, Trigger
 from irqframe_vgic._parameters import MAX_CPUS, PRIVATE, SGIS, Parameters
@@ -78,6 +78,41 @@ def translate(parameters: Parameters, cells: tuple[int, ...]) -> Source:
     return Source(SourceKind.PPI, number + SGIS, Trigger(trigger))
 
 
+def message_spis(parameters: Parameters, gic: NodeRef) -> Mapping[int, range]:
+    """The SPIs that take messages, each with the SPIs of its frame.
+
+    Args:
+        parameters: SPIs that the GIC has not are left out; `irqchip_configure` refuses their frame.
+        gic: the GIC's node; its frames are its children.
+    """
+    found: dict[int, range] = {}
+    for child in gic.children.values():
+        if V2M_COMPATIBLE in child.compatible and is_enabled(child):
+            first, count = _frame_intids(child)
+            spis = range(max(first - PRIVATE, 0), min(first - PRIVATE + count, parameters.spis))
+            found.update(dict.fromkeys(spis, spis))
+    return found
+
+
+def check_wired(source: Source, messages: Mapping[int, range]) -> None:
+    """Refuse a wired interrupt at an SPI that takes messages: a frame's SPIs are its own.
+
+    Args:
+        source: the wired interrupt.
+        messages: as `message_spis` returns them.
+
+    Raises:
+        SpecifierError: for such an SPI.
+    """
+    if source.kind is SourceKind.SPI and source.number in messages:
+        frame = messages[source.number]
+        raise SpecifierError(
+            f"SPI {source.number} is one of the v2m frame's, and raised by messages",
+            cell=1,
+            expected=f"an SPI outside of {frame[0]}..{frame[-1]}",
+        )
+
+
 def encode(parameters: Parameters, source: Source, ppi_cpus: int) -> tuple[int, ...]:
     """The specifier that names a source; `ppi_cpus` is the bitmap of CPUs that a PPI's flags carry.
 
@@ -130,8 +165,13 @@ def _v2m(node: NodeRef) -> V2mFrame:
     regions = _regions(node)
     if not regions or regions[0][1] < 0x1000:
         raise VmError(errno.EINVAL, f"{node.path}: 'reg' must reach the CPUs and give a frame of 0x1000 bytes or more")
+    return V2mFrame(*regions[0], *_frame_intids(node))
+
+
+def _frame_intids(node: NodeRef) -> tuple[int, int]:
+    """First INTID of a frame, and how many it has."""
     first, count = node.u32("arm,msi-base-spi"), node.u32("arm,msi-num-spis")
-    return V2mFrame(*regions[0], DEFAULT_BASE if first is None else first, DEFAULT_SPIS if count is None else count)
+    return DEFAULT_BASE if first is None else first, DEFAULT_SPIS if count is None else count
 
 
 def _check_disjoint(frames: Iterable[V2mFrame]) -> None:

@@ -224,6 +224,23 @@ def test_an_interrupt_of_a_device_is_that_devices(board: Any) -> None:
     assert made.irq() and made.owed() == 1
 
 
+def test_an_spi_of_a_device_is_no_irqfds(board: Any) -> None:
+    made = board(2).on()
+    made.enable(40)
+    mine = object()
+    made.vm.flow.table.set_owner(made.vm.vcpus[1], 40, mine)
+    entry = RoutingEntry(8, RoutingKind.IRQCHIP, pin=8)
+    for callback in (made.vm.flow.table.irqfd_set_irq, made.chip.irqchip_irqfd_set_irq):
+        assert callback(entry, made.vm, 0, 1, False) is Injected.DROPPED
+        assert callback(entry, made.vm, 0, 0, False) is Injected.NOTHING
+    assert made.chip.irqchip_set_irq_inatomic(entry, made.vm, 0, 1, False) is Injected.DROPPED
+    assert made.vm.irq_line(IrqLine(1, 0, 40).encode(), 1) is Injected.DROPPED
+    assert not made.irq() and made.counters().dropped == {Injected.DROPPED: 4}
+    made.enable(41)
+    assert made.vm.set_irq(9, 1) is Injected.LATCHED
+    assert made.vm.inject(0, 40, 1, mine) is Injected.LATCHED
+
+
 def test_owners_come_after_initialising() -> None:
     vm = Vm()
     chip = Gicv2()

@@ -62,7 +62,7 @@ def configured(*given: Node, spis: str = "256") -> Vm:
     ("cells", "source"),
     [
         ((0, 0, 4), Source(SPI, 0, Trigger.LEVEL_HIGH)),
-        ((0, 255, 1), Source(SPI, 255, Trigger.EDGE_RISING)),
+        ((0, 223, 1), Source(SPI, 223, Trigger.EDGE_RISING)),
         ((0, 7, 0), Source(SPI, 7, Trigger.NONE)),
         ((1, 11, 0xF04), Source(PPI, 27, Trigger.LEVEL_HIGH)),
         ((1, 0, 8), Source(PPI, 16, Trigger.LEVEL_LOW)),
@@ -79,7 +79,7 @@ def test_specifiers(cells: tuple[int, ...], source: Source) -> None:
 @pytest.mark.parametrize(
     ("cells", "cell", "expected"),
     [
-        ((0, 256, 4), 1, "SPI 0..255"),
+        ((0, 224, 4), 1, "SPI 0..223"),
         ((1, 16, 4), 1, "PPI 0..15"),
         ((2, 0, 4), 0, "0 (SPI) or 1 (PPI)"),
         ((0, 0, 8), 2, "1 (rising edge) or 4 (level high)"),
@@ -99,7 +99,7 @@ def test_specifiers_are_checked(cells: tuple[int, ...], cell: int, expected: str
 @pytest.mark.parametrize(
     "source",
     [
-        Source(SPI, 256, Trigger.LEVEL_HIGH),
+        Source(SPI, 224, Trigger.LEVEL_HIGH),
         Source(SPI, 3, Trigger.LEVEL_LOW),
         Source(PPI, 15, Trigger.LEVEL_HIGH),
         Source(PPI, 32, Trigger.EDGE_RISING),
@@ -116,6 +116,47 @@ def test_the_number_of_spis_is_an_option() -> None:
     assert chip.irqchip_translate(intc, (0, 987, 4)).number == 987
     with pytest.raises(SpecifierError, match="SPI 988"):
         chip.irqchip_translate(intc, (0, 988, 4))
+
+
+def test_the_number_of_spis_goes_with_the_implementation() -> None:
+    (intc,) = nodes(INTC)
+    for options, spis in (({}, 224), ({"implementation": "kvm"}, 224), ({"implementation": "qemu"}, 256)):
+        chip = Gicv2(options=options)
+        assert chip.chosen["spis"] == str(spis)
+        assert chip.irqchip_translate(intc, (0, spis - 1, 4)).number == spis - 1
+        with pytest.raises(SpecifierError):
+            chip.irqchip_translate(intc, (0, spis, 4))
+    assert Gicv2(options={"implementation": "qemu", "spis": "64"}).chosen["spis"] == "64"
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        (frame(0x20000), 48, 111),
+        (frame(0x20000, "arm,msi-base-spi = <33>; arm,msi-num-spis = <16>;"), 1, 16),
+        (frame(0x20000, "arm,msi-base-spi = <250>; arm,msi-num-spis = <0xffffffff>;"), 218, 223),
+    ],
+)
+def test_spis_of_a_frame_are_not_wired(text: str, first: int, last: int) -> None:
+    chip = Gicv2()
+    intc, _ = with_frames(text)
+    for number in {max(first - 1, 0), min(last + 1, 223)} - {first, last}:
+        assert chip.irqchip_translate(intc, (0, number, 4)).number == number
+    for number in (first, last):
+        with pytest.raises(SpecifierError, match=f"SPI {number} is one of the v2m frame's") as caught:
+            chip.irqchip_translate(intc, (0, number, 4))
+        assert (caught.value.cell, caught.value.expected) == (1, f"an SPI outside of {first}..{last}")
+    assert chip.irqchip_translate(intc, (1, 1, 4)).kind is PPI
+
+
+def test_spis_of_frames_that_are_not_there_are_wired() -> None:
+    chip = Gicv2()
+    (intc, _), (without,) = with_frames(frame(0x20000)), nodes(INTC)
+    disabled, _ = with_frames(frame(0x20000, 'status = "disabled";'))
+    with pytest.raises(SpecifierError):
+        chip.irqchip_translate(intc, (0, 48, 4))
+    for other in (without, disabled):
+        assert chip.irqchip_translate(other, (0, 48, 4)).number == 48
 
 
 def test_ppis_name_every_cpu_of_the_machine_last_described() -> None:
@@ -193,10 +234,10 @@ def test_without_messages_there_is_no_frame() -> None:
 @pytest.mark.parametrize(
     ("taken", "first", "count"),
     [
-        ([48], 224, 64),
-        ([111, 255], 223, 64),
-        ([48, *range(0, 256, 40)], 240, 32),
-        (range(1, 256), 32, 1),
+        ([48], 192, 64),
+        ([111, 223], 191, 64),
+        ([48, *range(0, 224, 40)], 200, 32),
+        (range(1, 224), 32, 1),
     ],
 )
 def test_messages_get_spis_that_no_source_has(taken: Any, first: int, count: int) -> None:
@@ -209,6 +250,6 @@ def test_messages_get_spis_that_no_source_has(taken: Any, first: int, count: int
 def test_what_does_not_fit_is_said() -> None:
     with pytest.raises(SpecifierError, match="8 CPU interfaces, not 9"):
         described(DescribeRequest(tuple(range(9)), ()))
-    every = tuple(Source(SPI, number, Trigger.EDGE_RISING) for number in range(256))
+    every = tuple(Source(SPI, number, Trigger.EDGE_RISING) for number in range(224))
     with pytest.raises(SpecifierError, match="no SPI is free"):
         described(DescribeRequest((0,), every, msis=True))
