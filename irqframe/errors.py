@@ -14,13 +14,22 @@ from __future__ import annotations
 import errno as _errno
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(NamedTuple):
     """A place in a source text; lines and columns count from 1, line 0 means the file as a whole.
 
-    The end is exclusive: a span of one character on one line has `end_column == column + 1`.
+    The end is exclusive: a span of one character on one line has `end_column == column + 1`. What a macro put there
+    has the place of the macro's call.
+
+    Attributes:
+        file: as it is named to the user.
+        line: where it begins.
+        column: where it begins.
+        end_line: where it ends.
+        end_column: where it ends.
+        macro: where the macro that was called there is defined, as FILE:LINE; "" if there is none.
     """
 
     file: str
@@ -28,6 +37,7 @@ class Span:
     column: int = 0
     end_line: int = 0
     end_column: int = 0
+    macro: str = ""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file

@@ -73,6 +73,7 @@ def _json_span(span: Span) -> dict[str, Any]:
         "column": span.column,
         "end_line": span.end_line,
         "end_column": span.end_column,
+        "expanded_from": span.macro,
     }
 
 
@@ -88,6 +89,8 @@ def _excerpt(finding: Finding) -> list[str]:
     # A tab before the caret must be as wide as the one above it.
     lead = "".join("\t" if character == "\t" else " " for character in before + line[start:first])
     underline = "^" + "~" * max(min(end - 1, stop) - first - 1, 0)
+    if span.macro:
+        underline += f" expanded from {span.macro}"
     return [f"{span.line:5} | {before}{line[start:stop]}{after}", f"      | {lead}{underline}"]
 
 

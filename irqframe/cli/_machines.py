@@ -26,6 +26,17 @@ def irqchip_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of the C preprocessor, as every compiler has them."""
+    include = click.option(
+        "-I", "include_dirs", metavar="DIR", multiple=True, help="Look for included files of a DTS here too."
+    )
+    define = click.option(
+        "-D", "defines", metavar="NAME[=VALUE]", multiple=True, help="Define a macro for the preprocessor of DTS."
+    )
+    return include(define(function))
+
+
 def installed() -> tuple[Plugin, ...]:
     """The installed irqchips; broken ones are told to standard error."""
     from irqframe.flow import discover

@@ -33,7 +33,7 @@ _SYNTAX = {
     "E0107": "a comment has no end",
     "E0108": "a value does not fit the elements of its array",
     "E0109": "an expression divides by zero",
-    "E0110": "a preprocessor directive stands in a text that was not preprocessed",
+    "E0110": "a preprocessor directive stands in a text that was not preprocessed, because /include/ takes it in",
     "E0111": "an overlay (/plugin/) is not supported",
     "E0112": "nodes or expressions are nested too deeply",
     "E0113": "a property stands after a subnode",
@@ -41,6 +41,15 @@ _SYNTAX = {
     "E0115": "/bits/ names a width other than 8, 16, 32 or 64",
     "E0116": "a reference stands in an array whose elements are not 32 bits wide",
     "E0117": "/memreserve/ stands after the first node",
+    "E0118": "a preprocessor directive does not say what it must",
+    "E0119": "#if, #else and #endif do not pair",
+    "E0120": "the text says #error",
+    "E0121": "a macro is called with the wrong arguments",
+    "E0122": "a condition of the preprocessor has no value",
+    "E0123": "macros make more text than is read",
+    "E0124": "a name stands where a number must, and no macro of that name is defined",
+    "W0125": "the text says #warning",
+    "W0126": "a macro is defined a second time, otherwise",
 }
 
 _STRUCTURE = {

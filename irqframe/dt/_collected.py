@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from irqframe.dt._names import FINDINGS_MAX
+from irqframe.dt._places import Sources
 from irqframe.errors import Finding, InputError, Span
 
 
@@ -12,13 +13,15 @@ class Collected:
     """What a run has found so far.
 
     Attributes:
-        findings: in the order in which they were found.
-        sources: lines of the text, by file and line number, for excerpts.
+        findings: errors, in the order in which they were found.
+        warnings: likewise.
+        sources: the texts that are read, for excerpts.
     """
 
     def __init__(self) -> None:
         self.findings: dict[Finding, None] = {}
-        self.sources: dict[str, dict[int, str]] = {}
+        self.warnings: dict[Finding, None] = {}
+        self.sources = Sources()
 
     def add(
         self,
@@ -37,11 +40,15 @@ class Collected:
         Raises:
             InputError: there are as many as are listed; the run ends here.
         """
-        excerpt = self.sources.get(span.file, {}).get(span.line, "")
+        excerpt = self.sources.line(span)
         self.keep(Finding(code, message, span, path, expected, found, hint, excerpt, related))
 
     def keep(self, finding: Finding) -> None:
-        """Add a finding that is made already; see `add`."""
+        """Add a finding that is made already; see `add`. Warnings beyond what is listed are left out."""
+        if not finding.is_error:
+            if len(self.warnings) < FINDINGS_MAX:
+                self.warnings[finding] = None
+            return
         self.findings[finding] = None
         if len(self.findings) >= FINDINGS_MAX:
             self.findings[Finding("E0009", "there are more findings than these", finding.span)] = None
@@ -64,9 +71,9 @@ class Collected:
 
     def stop(self) -> NoReturn:
         """Raise all findings."""
-        raise InputError(self.findings)
+        raise InputError([*self.findings, *self.warnings])
 
     def stop_if_any(self) -> None:
-        """Raise all findings if there are any."""
+        """Raise all findings if there is an error among them."""
         if self.findings:
             self.stop()

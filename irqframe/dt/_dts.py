@@ -1,24 +1,29 @@
-"""Reading DTS text: words, grammar, references, in that order; all findings together."""
+"""Reading DTS text: preprocessor, words, grammar, references, in that order; all findings together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from irqframe.dt._collected import Collected
+from irqframe.dt._collector import uncollected
 from irqframe.dt._parser import parse_source
+from irqframe.dt._places import SourceText
+from irqframe.dt._preprocessor import preprocess
 from irqframe.dt._resolve import resolve
 from irqframe.dt._tree import Tree
 
 
-def parse_dts(text: str, file: str, include_dirs: Sequence[str] = ()) -> Tree:
-    """Read device-tree source as dtc 1.6.1 does.
+def parse_dts(text: str, file: str, include_dirs: Sequence[str] = (), defines: Sequence[str] = ()) -> Tree:
+    """Read device-tree source as `cpp` and dtc 1.6.1 do.
 
-    The text is what a preprocessor leaves: line markers are followed, directives and overlays refused.
+    A text with directives goes through the C preprocessor first; what `/include/` takes in does not, as in Linux's
+    build. Line markers of a preprocessor that was run before are followed.
 
     Args:
         text: the source.
         file: what findings call it; files it includes are looked for in its folder.
         include_dirs: where else they are looked for, in order.
+        defines: macros to begin with, as `NAME` or `NAME=VALUE`; `__DTS__` is always there.
 
     Returns:
         The tree, with the place of every node, property and element, and phandles numbered as dtc does.
@@ -27,8 +32,11 @@ def parse_dts(text: str, file: str, include_dirs: Sequence[str] = ()) -> Tree:
         InputError: with all findings of the run (E0002 to E0009, E01xx, E02xx).
     """
     report = Collected()
-    source = parse_source(text, file, include_dirs, report)
-    tree = resolve(source, file, report)
-    report.stop_if_any()
+    source = SourceText(file, text)
+    report.sources.add(source)
+    with uncollected():
+        ready = preprocess(source, include_dirs, defines, report)
+        tree = resolve(parse_source(ready, file, include_dirs, report), file, report)
+        report.stop_if_any()
     assert tree is not None
     return tree

@@ -14,7 +14,6 @@ from irqframe.dt._lexer import Token
 from irqframe.dt._words import SyntaxFaultError, Words
 
 DEPTH_MAX = 64
-MACRO_HINT = "if it is a macro, run the C preprocessor over the text first"
 
 _MASK = 0xFFFFFFFFFFFFFFFF
 
@@ -60,8 +59,11 @@ def integer(words: Words, depth: int = 0) -> int:
     """
     if words.token.kind in ("number", "char"):
         return words.take().value
+    if words.token.kind == "word":
+        words.take_unknown()
+        return 0
     if words.token.kind != "(":
-        words.fault("a number", hint=MACRO_HINT if words.token.kind == "word" else "")
+        words.fault("a number")
         raise SyntaxFaultError
     opening = words.take()
     if depth >= DEPTH_MAX:

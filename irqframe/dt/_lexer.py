@@ -10,14 +10,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from irqframe.dt._collected import Collected
+from irqframe.dt._directives import directive_at
 from irqframe.dt._escapes import unescape
 from irqframe.dt._files import TEXT_MAX, TooLargeError, find_file, read_bounded
-from irqframe.dt._source import directive, index_lines, line_marker
+from irqframe.dt._places import MARKER, Places, SourceText, Text
 from irqframe.errors import Span
 
 INCLUDE_DEPTH_MAX = 32
@@ -34,47 +36,84 @@ class State(Enum):
     BYTES = "bytes"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One word.
 
     Attributes:
         kind: a punctuation mark or keyword is its own kind; else "name", "label", "label-ref", "path-ref", "string",
             "number", "char", "byte", "word" (a word that has no meaning where it stands), "bad" or "end".
         text: as written; of a label without `:`, of a reference without `&` and braces, of a name without `\\`.
-        span: where.
-        start: where in its text.
+        start: where it begins in its text.
+        end: where it ends there.
+        places: the places of its text.
         value: of a number or character.
         data: of a string, without the final NUL.
     """
 
     kind: str
     text: str
-    span: Span
     start: int
+    end: int
+    places: Places
     value: int = 0
     data: bytes = b""
 
+    @property
+    def span(self) -> Span:
+        """Where it was written."""
+        return self.places.span(self.start, self.end)
 
+
+class Run(NamedTuple):
+    """Numbers in a row, with nothing but blanks between them.
+
+    Attributes:
+        values: the numbers, each below 2^32.
+        text: the text they stand in.
+        start: where the first begins there.
+        end: where the last ends.
+        places: the places of the text.
+    """
+
+    values: list[int]
+    text: str
+    start: int
+    end: int
+    places: Places
+
+    def spans(self) -> Iterator[Span]:
+        """Where each number was written."""
+        for found in _PLACE.finditer(self.text, self.start, self.end):
+            yield self.places.span(*found.span())
+
+
+# Blanks, comments and line markers; a comment without an end is none.
+_SKIP = rf"(?:[ \t\r\n\f\v]+|//[^\n]*|/\*[^*]*\*+(?:[^/*][^*]*\*+)*/|^{MARKER})*+"
 _LABEL = r"(?P<label>[A-Za-z_][A-Za-z0-9_]*:)"
 _COMMON = (
     r"(?P<keyword>/(?:dts-v1|plugin|include|memreserve|bits|delete-property|delete-node|omit-if-no-ref|incbin)/)"
     r'|(?P<string>"(?:[^\\"]++|\\.)*+")'
     r"|(?P<char>'(?:[^'\\\n]|\\.)*+')"
-    r"|&(?P<labelref>[A-Za-z_][A-Za-z0-9_]*)"
-    r"|&\{(?P<pathref>/[A-Za-z0-9,._+*#?@/-]*)\}"
+    r"|(?P<labelref>&[A-Za-z_][A-Za-z0-9_]*)"
+    r"|(?P<pathref>&\{/[A-Za-z0-9,._+*#?@/-]*\})"
 )
-_PUNCTUATION = r"(?P<mark><<|>>|<=|>=|==|!=|&&|\|\||[-+*/%&|^~!?:;,=<>(){}\[\]])"
+_PUNCTUATION = r"(?P<mark><<|>>|<=|>=|==|!=|&&|\|\||/(?!\*)|[-+*%&|^~!?:;,=<>(){}\[\]])"
+_PLAIN = r"(?P<plain>(?:0[xX][0-9A-Fa-f]{1,16}|[1-9][0-9]{0,18}|0)(?![A-Za-z0-9_]))"
 _WORD = r"(?P<word>[A-Za-z_#][A-Za-z0-9_]*)"
 
-_PATTERNS = {
-    State.NAME: re.compile(rf"{_LABEL}|\\?(?P<name>[A-Za-z0-9,._+*#?@-]+)|{_COMMON}|{_PUNCTUATION}"),
-    State.VALUE: re.compile(rf"{_LABEL}|(?P<number>[0-9][A-Za-z0-9_]*)|{_COMMON}|{_PUNCTUATION}|{_WORD}"),
-    State.BYTES: re.compile(rf"{_LABEL}|(?P<byte>[0-9A-Fa-f]{{2}})|{_COMMON}|{_PUNCTUATION}|(?P<word>[A-Za-z0-9_#]+)"),
+_WORDS = {
+    State.NAME: rf"{_LABEL}|\\?(?P<name>[A-Za-z0-9,._+*#?@-]+)|{_COMMON}|{_PUNCTUATION}",
+    State.VALUE: rf"{_PLAIN}|{_LABEL}|(?P<number>[0-9][A-Za-z0-9_]*)|{_COMMON}|{_PUNCTUATION}|{_WORD}",
+    State.BYTES: rf"{_LABEL}|(?P<byte>[0-9A-Fa-f]{{2}})|{_COMMON}|{_PUNCTUATION}|(?P<word>[A-Za-z0-9_#]+)",
 }
+_MATCH = {state: re.compile(f"{_SKIP}(?:{words})", re.MULTILINE).match for state, words in _WORDS.items()}
+_SKIPPED = re.compile(_SKIP, re.MULTILINE)
 
-_SPACE = re.compile(r"[ \t\r\n\f\v]+")
 _NUMBER = re.compile(r"(?:0[xX]([0-9A-Fa-f]+)|(0[0-7]*)|([1-9][0-9]*))(?:U|L|UL|LL|ULL)?")
+_PLACE = re.compile(r"[^ \t\r\n]+")
+_RUN = re.compile(r"(?:(?:0[xX][0-9A-Fa-f]{1,8}|[1-9][0-9]{0,8}|0)(?=[ \t\r\n>])[ \t\r\n]*+)+")
+
+_STATEMENT = re.compile(r"[A-Za-z0-9,._+*#?@-]+[ \t]*[={;]")
 
 # What follows a mark or keyword; after any other word the state stays, but for a name.
 _STATE_AFTER = {
@@ -92,220 +131,190 @@ _STATE_AFTER = {
 
 
 @dataclass(slots=True)
-class _Text:
-    """A source text that is being read.
+class _Open:
+    """A text that is being read.
 
     Attributes:
         text: all of it.
+        places: of its characters.
         path: the file it is, which relative names in it start from.
-        file: what its lines are called now; a line marker changes it.
         pos: what is read next.
-        line: number of the line that `pos` is on, as its line markers count.
-        line_start: where that line starts in `text`.
     """
 
     text: str
+    places: Places
     path: str
-    file: str
     pos: int = 0
-    line: int = 1
-    line_start: int = 0
 
 
 class Lexer:
-    """The words of a text and of what it includes."""
+    """The words of a text and of what it includes by `/include/`."""
 
-    def __init__(self, text: str, file: str, include_dirs: Sequence[str], report: Collected) -> None:
+    def __init__(self, text: Text, file: str, include_dirs: Sequence[str], report: Collected) -> None:
         self.report = report
         self.include_dirs = include_dirs
-        self.state = State.VALUE
-        self._stack: list[_Text] = []
-        self._room = TEXT_MAX
+        self.macros = text.macros
+        self.reported = text.reported
+        self._room = TEXT_MAX - len(text.text)
         self._includes = 0
-        self._enter(text, file)
+        self._now = _Open(text.text, text.places, file)
+        self._outer: list[_Open] = []
+        self._match = _MATCH[State.VALUE]
 
     @property
     def path(self) -> str:
         """The file that is being read, which relative names start from."""
-        return self._stack[-1].path
+        return self._now.path
 
     def next(self) -> Token:
         """The next word; after the last one "end", for ever."""
         while True:
-            self._skip_space()
-            source = self._stack[-1]
-            if source.pos >= len(source.text):
-                if len(self._stack) == 1:
-                    return Token("end", "", self._span(source.pos), source.pos)
-                self._stack.pop()
-                continue
-            found = _PATTERNS[self.state].match(source.text, source.pos)
+            source = self._now
+            found = self._match(source.text, source.pos)
             if found is None:
-                return self._bad()
-            token = self._token(found)
-            if token.kind != "/include/":
-                return token
-            self._include(token)
+                odd = self._odd(source)
+                if odd is not None:
+                    return odd
+                continue
+            group = found.lastgroup or ""
+            text = found[group]
+            start, end = found.start(group), found.end()
+            source.pos = end
+            if group == "mark" or group == "keyword":
+                after = _STATE_AFTER.get(text)
+                if after is not None:
+                    self._match = _MATCH[after]
+                if text != "/include/":
+                    return Token(text, text, start, end, source.places)
+                self._include(Token(text, text, start, end, source.places))
+                continue
+            if group == "name":
+                self._match = _MATCH[State.VALUE]
+            elif group == "plain":
+                return Token("number", text, start, end, source.places, int(text, 0))
+            elif group == "labelref":
+                return Token("label-ref", text[1:], start, end, source.places)
+            elif group == "label":
+                return Token(group, text[:-1], start, end, source.places)
+            elif group in _FINISH:
+                return _FINISH[group](self, Token(group, text, start, end, source.places))
+            if text[0] == "#":
+                self._check_directive(source, start)
+            return Token(group, text, start, end, source.places)
+
+    def run(self, token: Token) -> Run | None:
+        """The numbers in a row that begin with `token`, the last word read; all of them are read then."""
+        source = self._now
+        found = _RUN.match(source.text, token.start) if source.places is token.places else None
+        if found is None:
+            return None
+        source.pos = found.end()
+        words = found[0].split()
+        last = source.text.rindex(words[-1], token.start, source.pos) + len(words[-1])
+        return Run([int(word, 0) for word in words], source.text, token.start, last, source.places)
 
     def again(self, token: Token) -> Token:
         """Take up after a missing semicolon: names are expected, and `token`, the last word read, may be one."""
-        source = self._stack[-1]
-        self.state = State.NAME
-        if token.kind in ("word", "number") and token.span.file == source.file and token.span.line == source.line:
+        source = self._now
+        self._match = _MATCH[State.NAME]
+        if token.kind in ("word", "number") and token.places is source.places and source.pos == token.end:
             source.pos = token.start
             return self.next()
         return token
 
-    def _span(self, start: int, end: int | None = None) -> Span:
-        source = self._stack[-1]
-        column = start - source.line_start + 1
-        if end is None:
-            end = start
-        return Span(source.file, source.line, column, source.line, column + end - start)
+    def begins_statement(self, token: Token) -> bool:
+        """Whether `token`, the last word read, looks like the name of a property or node: first on its line."""
+        text = self._now.text
+        line = text.rfind("\n", 0, token.start) + 1
+        return not text[line : token.start].strip() and _STATEMENT.match(text, token.start) is not None
 
-    def _enter(self, text: str, path: str) -> None:
-        self._room -= len(text)
-        index_lines(text, path, self.report.sources)
-        self._stack.append(_Text(text, path, path))
+    # What is no word
 
-    # Between words
+    def _odd(self, source: _Open) -> Token | None:
+        """The end of a text, or what no word begins with; None: go on with the text that included this one."""
+        skipped = _SKIPPED.match(source.text, source.pos)
+        assert skipped is not None
+        source.pos = start = skipped.end()
+        if start >= len(source.text):
+            if not self._outer:
+                return Token("end", "", start, start, source.places)
+            self._now = self._outer.pop()
+            return None
+        if source.text.startswith("/*", start):
+            place = source.places.span(start, start + 2)
+            self.report.fail("E0107", "the comment has no end", place, expected="*/")
+        return self._bad(source, start)
 
-    def _skip_space(self) -> None:
-        source = self._stack[-1]
-        text = source.text
-        while source.pos < len(text):
-            char = text[source.pos]
-            if char in " \t\r\n\f\v":
-                found = _SPACE.match(text, source.pos)
-                assert found is not None
-                self._advance(found.end())
-            elif text.startswith("/*", source.pos):
-                self._skip_comment(source)
-            elif text.startswith("//", source.pos):
-                end = text.find("\n", source.pos)
-                source.pos = end if end >= 0 else len(text)
-            elif char != "#" or not self._skip_hash(source):
-                return
-
-    def _advance(self, pos: int) -> None:
-        """Move to `pos`, counting lines."""
-        source = self._stack[-1]
-        lines = source.text.count("\n", source.pos, pos)
-        if lines:
-            source.line += lines
-            source.line_start = source.text.rfind("\n", source.pos, pos) + 1
-        source.pos = pos
-
-    def _skip_comment(self, source: _Text) -> None:
-        end = source.text.find("*/", source.pos + 2)
-        if end < 0:
-            self.report.fail("E0107", "the comment has no end", self._span(source.pos, source.pos + 2), expected="*/")
-        self._advance(end + 2)
-
-    def _skip_hash(self, source: _Text) -> bool:
-        """Take a line marker; refuse a directive of the preprocessor; False if it is neither."""
-        at = source.pos
-        if at == source.line_start:
-            marker = line_marker(source.text, at)
-            if marker is not None:
-                source.file, line, source.pos = marker
-                source.line = line - 1
-                return True
-        if source.text[source.line_start : at].strip():
-            return False
-        name = directive(source.text, at)
-        if name:
-            self.report.fail(
-                "E0110",
-                f"#{name} is for the C preprocessor, which is not run here",
-                self._span(at, at + 1 + len(name)),
-                expected="text that was preprocessed",
-                hint="run `cpp -nostdinc -undef -x assembler-with-cpp` over it first",
-            )
-        return False
-
-    # Words
-
-    def _token(self, found: re.Match[str]) -> Token:
-        source = self._stack[-1]
-        start, end = found.span()
-        group = found.lastgroup or ""
-        text = found[group]
-        span = self._span(start, end)
-        source.pos = end
-        if group in ("mark", "keyword"):
-            self.state = _STATE_AFTER.get(text, self.state)
-            return Token(text, text, span, start)
-        if group == "name":
-            self.state = State.VALUE
-        elif group == "label":
-            return Token("label", text[:-1], span, start)
-        elif group == "number":
-            return Token("number", text, span, start, self._number(text, span))
-        elif group == "string":
-            return self._string(text, span, start, end)
-        elif group == "char":
-            return Token("char", text, span, start, self._char(text, span))
-        elif group == "byte":
-            return Token("byte", text, span, start, int(text, 16))
-        return Token(_KINDS.get(group, group), text, span, start)
-
-    def _number(self, text: str, span: Span) -> int:
-        found = _NUMBER.fullmatch(text)
-        if found is None:
-            self.report.add("E0104", f"{text} is not a number", span, expected="a decimal, 0x or 0 (octal) number")
-            return 0
-        hexadecimal, octal, decimal = found.groups()
-        digits = hexadecimal or octal or decimal
-        value = int(digits, 16 if hexadecimal else 8 if octal else 10) if len(digits) < 64 else _U64 + 1
-        if value > _U64:
-            self.report.add("E0104", f"{text} is out of range", span, expected="at most 64 bits")
-            return 0
-        return value
-
-    def _string(self, text: str, span: Span, start: int, end: int) -> Token:
-        source = self._stack[-1]
-        data = self._unescape(text, span)
-        if "\n" in text:
-            source.pos = start
-            self._advance(end)
-            span = Span(span.file, span.line, span.column, source.line, end - source.line_start + 1)
-        return Token("string", text, span, start, data=data)
-
-    def _unescape(self, text: str, span: Span) -> bytes:
-        try:
-            return unescape(text[1:-1])
-        except ValueError:
-            self.report.add("E0106", r"\x stands without a hexadecimal digit", span, expected=r"\x00 to \xff")
-            return b""
-
-    def _char(self, text: str, span: Span) -> int:
-        data = self._unescape(text, span)
-        if len(data) == 1:
-            return data[0]
-        found = f"{len(data)} bytes" if data else "none"
-        self.report.add("E0105", f"{text} is not one character", span, expected="one character", found=found)
-        return 0
-
-    def _bad(self) -> Token:
-        """What no word begins with."""
-        source = self._stack[-1]
-        start = source.pos
+    def _bad(self, source: _Open, start: int) -> Token | None:
         char = source.text[start]
         if char in "\"'":
             # Rather than to the end of the file: most often the closing mark of this line is what is missing.
             end = source.text.find("\n", start)
             source.pos = end if end >= 0 else len(source.text)
-            span = self._span(start, source.pos)
-            self.report.add("E0102", "the string has no end", span, expected=f"a closing {char}")
-            return Token("bad", char, span, start)
+            token = Token("bad", char, start, source.pos, source.places)
+            self.report.add("E0102", "the string has no end", token.span, expected=f"a closing {char}")
+            return token
         source.pos = start + 1
-        span = self._span(start, source.pos)
+        token = Token("bad", char, start, start + 1, source.places)
         if char == "\ufeff":
-            self.report.add("E0101", "a byte-order mark cannot stand here", span, hint="save the file without it")
-            return self.next()
-        self.report.add("E0101", f"character {char!r} cannot stand here", span)
-        return Token("bad", char, span, start)
+            self.report.add("E0101", "a byte-order mark cannot stand here", token.span, hint="save the file without it")
+            return None
+        self.report.add("E0101", f"character {char!r} cannot stand here", token.span)
+        return token
+
+    def _check_directive(self, source: _Open, start: int) -> None:
+        """Refuse a directive of the preprocessor, which has been through with a text before it comes here."""
+        name = directive_at(source.text, start)
+        if name:
+            self.report.fail(
+                "E0110",
+                f"#{name} is for the C preprocessor, which does not see what /include/ takes in",
+                source.places.span(start, start + 1 + len(name)),
+                expected="text that was preprocessed",
+                hint="include the file by #include",
+            )
+
+    # Words with a value
+
+    def _number(self, token: Token) -> Token:
+        found = _NUMBER.fullmatch(token.text)
+        if found is None:
+            expected = "a decimal, 0x or 0 (octal) number"
+            self.report.add("E0104", f"{token.text} is not a number", token.span, expected=expected)
+            return token
+        hexadecimal, octal, decimal = found.groups()
+        digits = hexadecimal or octal or decimal
+        value = int(digits, 16 if hexadecimal else 8 if octal else 10) if len(digits) < 64 else _U64 + 1
+        if value > _U64:
+            self.report.add("E0104", f"{token.text} is out of range", token.span, expected="at most 64 bits")
+            return token
+        return token._replace(value=value)
+
+    def _string(self, token: Token) -> Token:
+        text = token.text
+        return token._replace(data=self._unescape(token) if "\\" in text else text[1:-1].encode())
+
+    def _unescape(self, token: Token) -> bytes:
+        try:
+            return unescape(token.text[1:-1])
+        except ValueError:
+            self.report.add("E0106", r"\x stands without a hexadecimal digit", token.span, expected=r"\x00 to \xff")
+            return b""
+
+    def _char(self, token: Token) -> Token:
+        data = self._unescape(token)
+        if len(data) == 1:
+            return token._replace(value=data[0])
+        found = f"{len(data)} bytes" if data else "none"
+        message = f"{token.text} is not one character"
+        self.report.add("E0105", message, token.span, expected="one character", found=found)
+        return token
+
+    def _path_ref(self, token: Token) -> Token:
+        return token._replace(kind="path-ref", text=token.text[2:-1])
+
+    def _byte(self, token: Token) -> Token:
+        return token._replace(value=int(token.text, 16))
 
     # Included files
 
@@ -319,9 +328,9 @@ class Lexer:
         self._includes += 1
         if path is None:
             self.report.add(
-                "E0005", f"{name.text} is not found", name.span, hint="name its folder as an include folder"
+                "E0005", f"{name.text} is not found", name.span, hint="name its folder as an include folder, with -I"
             )
-        elif len(self._stack) > INCLUDE_DEPTH_MAX or self._includes > INCLUDES_MAX:
+        elif len(self._outer) + 1 > INCLUDE_DEPTH_MAX or self._includes > INCLUDES_MAX:
             bound = f"at most {INCLUDE_DEPTH_MAX} deep and {INCLUDES_MAX} in all"
             self.report.fail("E0006", "too many files are included", keyword.span, expected=bound)
         else:
@@ -329,7 +338,7 @@ class Lexer:
 
     def _enter_file(self, path: str, name: Token) -> None:
         try:
-            self._enter(read_bounded(path, max(self._room, 0)).decode("utf-8"), path)
+            text = read_bounded(path, max(self._room, 0)).decode("utf-8")
         except UnicodeDecodeError:
             self.report.add("E0002", f"{name.text} is not UTF-8 text", name.span)
         except (OSError, ValueError) as error:
@@ -337,6 +346,18 @@ class Lexer:
             self.report.add("E0005", f"{name.text} cannot be read: {reason}", name.span)
         except TooLargeError:
             self.report.fail("E0004", f"the text is larger than {TEXT_MAX} bytes with this file", name.span)
+        else:
+            self._room -= len(text)
+            source = SourceText(path, text)
+            self.report.sources.add(source)
+            self._outer.append(self._now)
+            self._now = _Open(text, Text.plain(source).places, path)
 
 
-_KINDS = {"labelref": "label-ref", "pathref": "path-ref"}
+_FINISH = {
+    "number": Lexer._number,
+    "string": Lexer._string,
+    "char": Lexer._char,
+    "pathref": Lexer._path_ref,
+    "byte": Lexer._byte,
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Sequence
 from typing import BinaryIO, NoReturn
 
 from irqframe.dt._dtb import MAGIC, read_dtb
@@ -19,12 +20,20 @@ STDIN = "-"
 _LOOKS_LIKE_DTS = re.compile(r"/dts-v1/|/include/|#[ \t]*include|/\s*\{")
 
 
-def load(path: str | os.PathLike[str], *, stdin: BinaryIO | None = None) -> Tree:
+def load(
+    path: str | os.PathLike[str],
+    *,
+    stdin: BinaryIO | None = None,
+    include_dirs: Sequence[str] = (),
+    defines: Sequence[str] = (),
+) -> Tree:
     """Read a device tree; the first four bytes tell DTB from DTS.
 
     Args:
         path: a file, or "-" for standard input, which findings call `<stdin>`.
         stdin: what stands for standard input; the process's own by default.
+        include_dirs: for DTS, where included files are looked for; see `parse_dts`.
+        defines: for DTS, macros to begin with; see `parse_dts`.
 
     Returns:
         The tree.
@@ -35,14 +44,14 @@ def load(path: str | os.PathLike[str], *, stdin: BinaryIO | None = None) -> Tree
     """
     name = os.fspath(path)
     if name == STDIN:
-        return _read(_standard_input(stdin or sys.stdin.buffer), "<stdin>")
+        return _read(_standard_input(stdin or sys.stdin.buffer), "<stdin>", include_dirs, defines)
     try:
         data = read_bounded(name, DTB_MAX, regular=False)
     except TooLargeError:
         _refuse("E0004", f"the file is larger than {DTB_MAX >> 20} MiB", name)
     except (OSError, ValueError) as error:
         _refuse("E0001", f"cannot be read: {getattr(error, 'strerror', None) or error}", name)
-    return _read(data, name)
+    return _read(data, name, include_dirs, defines)
 
 
 def _standard_input(stream: BinaryIO) -> bytes:
@@ -52,7 +61,7 @@ def _standard_input(stream: BinaryIO) -> bytes:
     return data
 
 
-def _read(data: bytes, file: str) -> Tree:
+def _read(data: bytes, file: str, include_dirs: Sequence[str], defines: Sequence[str]) -> Tree:
     if data.startswith(MAGIC.to_bytes(4, "big")):
         return read_dtb(data, file)
     if b"\0" in data:
@@ -67,7 +76,7 @@ def _read(data: bytes, file: str) -> Tree:
         _refuse("E0002", "this is not UTF-8 text", file, Span(file, line, column, line, column + 1))
     if not _LOOKS_LIKE_DTS.search(text):
         _refuse("E0003", "this is neither a DTB nor device-tree source", file)
-    return parse_dts(text, file)
+    return parse_dts(text, file, include_dirs, defines)
 
 
 def _refuse(code: str, message: str, file: str, span: Span | None = None) -> NoReturn:

@@ -13,16 +13,17 @@ from irqframe.dt._collected import Collected
 from irqframe.dt._expressions import integer
 from irqframe.dt._lexer import Lexer, Token
 from irqframe.dt._names import DEPTH_MAX, NODES_MAX, PROPERTIES_MAX
+from irqframe.dt._places import Text
 from irqframe.dt._syntax import Block, Delete, Label, NodeSyntax, Omit, PropertySyntax, Reference, Source
 from irqframe.dt._values import ValueParser
 from irqframe.dt._words import SyntaxFaultError, Words
 
 
-def parse_source(text: str, file: str, include_dirs: Sequence[str], report: Collected) -> Source:
+def parse_source(text: Text, file: str, include_dirs: Sequence[str], report: Collected) -> Source:
     """Read a DTS text into statements.
 
     Args:
-        text: all of it.
+        text: all of it, preprocessed.
         file: its name; relative names in it start from its folder.
         include_dirs: where else included files are looked for.
         report: takes the findings.

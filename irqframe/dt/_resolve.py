@@ -8,13 +8,14 @@ free number, in the order of the references (nodes parents first, properties and
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from irqframe.dt._collected import Collected
 from irqframe.dt._merge import Merger
 from irqframe.dt._names import DEPTH_MAX, node_name_fault, property_name_fault
 from irqframe.dt._phandles import PHANDLE_NAMES, check_phandles
 from irqframe.dt._syntax import Label, NodeSyntax, Part, PropertySyntax, Reference, Source
-from irqframe.dt._tree import Node, Piece, PieceKind, Property, Tree
+from irqframe.dt._tree import Node, Piece, PieceKind, Pieces, Property, Tree
 from irqframe.errors import Span
 
 
@@ -45,7 +46,7 @@ def resolve(source: Source, file: str, report: Collected) -> Tree | None:
     _check_own_phandles(nodes, merger, report)
     _refer(nodes, merger, phandles)
     tree = _Builder(merger, phandles).tree(root, file, source.reservations)
-    tree.sources = report.sources
+    tree.sources, tree.warnings = report.sources, tuple(report.warnings)
     for finding in check_phandles(tree):
         report.keep(finding)
     return tree
@@ -233,27 +234,37 @@ class _Builder:
     def _fill(self, syntax: NodeSyntax, node: Node) -> None:
         node.labels = [label.name for label in syntax.labels]
         for prop in _live(syntax):
-            data, pieces = self._value(prop.parts)
+            values = [self._bytes_of(part) for part in prop.parts]
             labels = tuple(label.name for label in prop.labels)
-            node.properties[prop.name] = Property(prop.name, data, prop.span, pieces, labels)
+            pieces = partial(_pieces, prop.parts, values)
+            node.properties[prop.name] = Property(prop.name, b"".join(values), prop.span, pieces, labels)
         if id(syntax) in self.given:
             node.set_cells("phandle", self.phandles.of(syntax))
 
-    def _value(self, parts: list[Part]) -> tuple[bytes, tuple[Piece, ...]]:
-        data = bytearray()
-        pieces = []
-        for kind, raw, span, text in parts:
-            if kind is PieceKind.REF or kind is PieceKind.PATH:
-                raw = self._referred(kind, text, span)
-            pieces.append(Piece(len(data), len(raw), kind, span, text))
-            data += raw
-        return bytes(data), tuple(pieces)
+    def _bytes_of(self, part: Part) -> bytes:
+        if part.kind is PieceKind.REF or part.kind is PieceKind.PATH:
+            return self._referred(part)
+        return part.data
 
-    def _referred(self, kind: PieceKind, text: str, span: Span) -> bytes:
-        target = self.merger.find(Reference(text, span))
-        if kind is PieceKind.REF:
+    def _referred(self, part: Part) -> bytes:
+        target = self.merger.find(Reference(part.text, part.span))
+        if part.kind is PieceKind.REF:
             return self.phandles.of(target).to_bytes(4, "big") if target is not None else bytes(4)
         return target.path.encode() + b"\0" if target is not None else b"\0"
+
+
+def _pieces(parts: list[Part], values: list[bytes]) -> Pieces:
+    """How a value was written, one piece per element."""
+    pieces = []
+    offset = 0
+    for part, value in zip(parts, values, strict=True):
+        if part.run is None:
+            pieces.append(Piece(offset, len(value), part.kind, part.span, part.text))
+        else:
+            for index, span in enumerate(part.run.spans()):
+                pieces.append(Piece(offset + 4 * index, 4, part.kind, span))
+        offset += len(value)
+    return tuple(pieces)
 
 
 def _boot_cpu(root: Node) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from irqframe.dt._lexer import Run
 from irqframe.dt._tree import PieceKind
 from irqframe.errors import Span
 
@@ -24,12 +25,14 @@ class Part(NamedTuple):
         data: its bytes; of `REF` and `PATH` not known yet, and empty.
         span: where.
         text: of `REF` and `PATH`, the label or path, without `&` and braces.
+        run: the numbers, if it is several cells in a row.
     """
 
     kind: PieceKind
     data: bytes
     span: Span
     text: str = ""
+    run: Run | None = None
 
 
 @dataclass(slots=True)

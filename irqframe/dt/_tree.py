@@ -7,11 +7,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
-from irqframe.errors import Span
+from irqframe.dt._places import Sources
+from irqframe.errors import Finding, Span
 
 
 class PieceKind(Enum):
@@ -25,8 +28,7 @@ class PieceKind(Enum):
     INCBIN = "incbin"
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A part of a value: its place in the data (bytes), how it was written, and where.
 
     Attributes:
@@ -44,7 +46,9 @@ class Piece:
     text: str = ""
 
 
-@dataclass(slots=True)
+Pieces = tuple[Piece, ...]
+
+
 class Property:
     """A property: its name, its value, and where its last value was written.
 
@@ -52,15 +56,58 @@ class Property:
         name: as in the tree.
         data: the value as it stands in a DTB.
         span: of the property's name in the statement that gave it its last value.
-        pieces: how it was written, in order; empty for a property out of a DTB.
         labels: labels on the property.
     """
 
-    name: str
-    data: bytes
-    span: Span
-    pieces: tuple[Piece, ...] = ()
-    labels: tuple[str, ...] = ()
+    __slots__ = ("_pieces", "data", "labels", "name", "span")
+
+    def __init__(
+        self,
+        name: str,
+        data: bytes,
+        span: Span,
+        pieces: Pieces | Callable[[], Pieces] = (),
+        labels: tuple[str, ...] = (),
+    ) -> None:
+        self.name = name
+        self.data = data
+        self.span = span
+        self.labels = labels
+        self._pieces = pieces
+
+    def __repr__(self) -> str:
+        return f"<Property {self.name}, {len(self.data)} bytes>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Property):
+            return NotImplemented
+        return (self.name, self.data, self.span, self.pieces, self.labels) == (
+            other.name,
+            other.data,
+            other.span,
+            other.pieces,
+            other.labels,
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # it can be written to
+
+    @property
+    def pieces(self) -> Pieces:
+        """How the value was written, in order; empty for a property out of a DTB.
+
+        Most are never asked for, so they may be given as a function, which is called the first time.
+        """
+        if callable(self._pieces):
+            self._pieces = self._pieces()
+        return self._pieces
+
+    @pieces.setter
+    def pieces(self, pieces: Pieces) -> None:
+        self._pieces = pieces
+
+    def copy(self) -> Property:
+        """A property of its own, equal in everything."""
+        return Property(self.name, self.data, self.span, self._pieces, self.labels)
 
     def span_at(self, offset: int) -> Span:
         """Place of the piece that holds byte `offset`; the property's own place if no piece does."""
@@ -73,9 +120,7 @@ class Property:
     def cells(self) -> tuple[int, ...]:
         """The value as big-endian 32-bit cells; empty if its length is no multiple of 4."""
         data = self.data
-        if len(data) % 4:
-            return ()
-        return tuple(int.from_bytes(data[i : i + 4], "big") for i in range(0, len(data), 4))
+        return () if len(data) % 4 else struct.unpack(f">{len(data) // 4}I", data)
 
     @property
     def strings(self) -> tuple[str, ...]:
@@ -197,15 +242,16 @@ class Tree:
         file: what it was read from, as findings name it.
         reservations: (address, size) of each memory reservation, in order, without the terminator.
         boot_cpu: `boot_cpuid_phys` of the header.
-        sources: the text that it was read from, by file and line number, for the excerpts of findings; empty for a
-            DTB.
+        sources: the texts that it was read from, for the excerpts of findings; none for a DTB.
+        warnings: what is odd about those texts and still no error.
     """
 
     root: Node
     file: str
     reservations: list[tuple[int, int]] = field(default_factory=list)
     boot_cpu: int = 0
-    sources: dict[str, dict[int, str]] = field(default_factory=dict, repr=False)
+    sources: Sources = field(default_factory=Sources, repr=False)
+    warnings: tuple[Finding, ...] = ()
 
     def walk(self) -> Iterator[Node]:
         """Every node, parents before children, in order."""
@@ -243,4 +289,4 @@ class Tree:
 
     def excerpt(self, span: Span) -> str:
         """The source line at the start of `span`, without its line end; "" if there is none."""
-        return self.sources.get(span.file, {}).get(span.line, "")
+        return self.sources.line(span)

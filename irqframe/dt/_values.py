@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from struct import pack
 
-from irqframe.dt._expressions import MACRO_HINT, integer, starts_integer
+from irqframe.dt._expressions import integer, starts_integer
 from irqframe.dt._files import INCBIN_MAX, TooLargeError, find_file, read_bounded
 from irqframe.dt._lexer import Token
 from irqframe.dt._syntax import Label, Part, PropertySyntax
@@ -78,22 +79,22 @@ class ValueParser:
         words = self.words
         while not words.take_if(">"):
             token = words.token
-            if token.kind == "number":
-                words.take()
-                prop.parts.append(self._cell(token.value, bits, token.span))
+            run = words.take_run() if bits == 32 else None
+            if run is not None:
+                data = pack(f">{len(run.values)}I", *run.values)
+                prop.parts.append(Part(PieceKind.CELLS, data, run.places.span(run.start, run.end), run=run))
             elif starts_integer(token):
                 value = integer(words)
-                prop.parts.append(self._cell(value, bits, _join(token.span, words.last)))
+                prop.parts.append(self._cell(value, bits, _join(token, words.last)))
             elif token.kind in ("label-ref", "path-ref"):
                 prop.parts.append(self._reference(words.take(), bits))
             elif token.kind == "label":
                 prop.marks.append(Label(token.text, words.take().span))
+            elif token.kind == "word":
+                words.take_unknown()
             else:
-                words.fault("a number, a reference or '>'", hint=MACRO_HINT if token.kind == "word" else "")
-                # A macro stands for a number, and more faults may follow; on a new line it looks like a lost `>`.
-                if token.kind != "word" or token.span.line != words.last.end_line:
-                    raise SyntaxFaultError
-                words.take()
+                words.fault("a number, a reference or '>'")
+                raise SyntaxFaultError
 
     def _cell(self, value: int, bits: int, span: Span) -> Part:
         mask = (1 << bits) - 1
@@ -118,7 +119,7 @@ class ValueParser:
 
     def _bytes(self, prop: PropertySyntax) -> None:
         words = self.words
-        first = words.token.span
+        first = words.token
         data = bytearray()
         while not words.take_if("]"):
             if words.token.kind == "byte":
@@ -146,7 +147,7 @@ class ValueParser:
         data = self._file(name)
         # As dtc: what lies beyond the end of the file is left out.
         taken = data[offset:] if size is None else data[offset : offset + size]
-        prop.parts.append(Part(PieceKind.INCBIN, taken, _join(keyword.span, words.last)))
+        prop.parts.append(Part(PieceKind.INCBIN, taken, _join(keyword, words.last)))
 
     def _file(self, name: Token) -> bytes:
         path = find_file(name.data.decode("utf-8", "replace"), self.words.lexer.path, self.include_dirs)
@@ -168,6 +169,9 @@ class ValueParser:
         self.words.report.add("E0007", f"{name.text} {reason}", name.span)
 
 
-def _join(first: Span, last: Span) -> Span:
-    """From the start of one place to the end of another."""
-    return Span(first.file, first.line, first.column, last.end_line, last.end_column)
+def _join(first: Token, last: Token) -> Span:
+    """From the start of one word to the end of another."""
+    if first.places is last.places:
+        return first.places.span(first.start, last.end)
+    begin, end = first.span, last.span
+    return begin._replace(end_line=end.end_line, end_column=end.end_column) if begin.file == end.file else begin

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from irqframe.dt._collected import Collected
-from irqframe.dt._lexer import Lexer, Token
+from irqframe.dt._lexer import Lexer, Run, Token
+from irqframe.dt._macro_hints import macro_hint
 from irqframe.errors import Span
 
 _DESCRIPTIONS = {
@@ -24,27 +25,41 @@ class Words:
 
     Attributes:
         token: the next word.
-        last: place of the word before it.
+        last: the word before it; the next one itself as long as none was read.
         skipped: labels that stood in what was passed over after a fault.
+        unknown: words that were taken for macros which are not defined; each is reported once.
     """
 
     def __init__(self, lexer: Lexer, report: Collected) -> None:
         self.lexer = lexer
         self.report = report
-        self.last = Span("")
         self.skipped: set[str] = set()
-        self.token = lexer.next()
+        self.unknown = set(lexer.reported)
+        self.token = self.last = lexer.next()
 
     def take(self) -> Token:
         """The next word, which is read."""
-        token = self.token
-        self.last = token.span
+        token = self.last = self.token
         self.token = self.lexer.next()
         return token
 
+    def take_run(self) -> Run | None:
+        """The numbers in a row that come next, which are read then; None if they are not plain numbers of 32 bits."""
+        first = self.token
+        run = self.lexer.run(first) if first.kind == "number" else None
+        if run is not None:
+            self.last = Token("number", "", run.start, run.end, run.places)
+            self.token = self.lexer.next()
+        return run
+
     def take_if(self, kind: str) -> Token | None:
         """The next word if it is of that kind, which is read then."""
-        return self.take() if self.token.kind == kind else None
+        token = self.token
+        if token.kind != kind:
+            return None
+        self.last = token
+        self.token = self.lexer.next()
+        return token
 
     def expect(self, kind: str, *, hint: str = "") -> Token:
         """The next word, which must be of that kind.
@@ -67,6 +82,41 @@ class Words:
             "E0103", f"expected {expected}, found {found}", token.span, expected=expected, found=found, hint=hint
         )
 
+    def take_unknown(self) -> None:
+        """Read a word that stands where a number must, with its arguments if it has some, and report it.
+
+        Such a word was meant as a macro. Each is reported once, and none if an included file was not found.
+
+        Raises:
+            SyntaxFaultError: it is the name of the next property or node, because what ends the value is missing; or
+                its arguments have no end.
+        """
+        token = self.token
+        if self.lexer.begins_statement(token):
+            self.fault("'>'")
+            raise SyntaxFaultError
+        self.take()
+        if token.text not in self.unknown and not any(found.code == "E0005" for found in self.report.findings):
+            self.unknown.add(token.text)
+            self.report.add(
+                "E0124",
+                f"macro {token.text} is not defined",
+                token.span,
+                expected="a number, or a macro that stands for one",
+                hint=macro_hint(token.text, self.lexer.macros),
+            )
+        if self.token.kind == "(":
+            self._skip_arguments()
+
+    def _skip_arguments(self) -> None:
+        depth = 0
+        while self.token.kind not in (";", "{", "}", "end"):
+            kind = self.take().kind
+            depth += (kind == "(") - (kind == ")")
+            if depth == 0:
+                return
+        raise SyntaxFaultError
+
     def end_statement(self) -> None:
         """The `;` that ends a statement; if it is missing at the end of a line, say so and go on behind it.
 
@@ -76,10 +126,10 @@ class Words:
         if self.take_if(";"):
             return
         token = self.token
-        elsewhere = token.span.file != self.last.file or token.span.line != self.last.end_line
+        last, here = self.last.span, token.span
+        elsewhere = here.file != last.file or here.line != last.end_line
         if token.kind == "bad" or not (elsewhere or token.kind in ("}", "end")):
             self.expect(";")
-        last = self.last
         place = Span(last.file, last.end_line, last.end_column, last.end_line, last.end_column + 1)
         self.report.add("E0103", "expected ';' behind this", place, expected="';'", found="the end of the line")
         self.token = self.lexer.again(token)

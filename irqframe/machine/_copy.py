@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from irqframe.dt import Node, Property, Tree
+from irqframe.dt import Node, Tree
 
 
 def copy_tree(tree: Tree) -> Tree:
@@ -17,5 +17,5 @@ def copy_tree(tree: Tree) -> Tree:
 
 
 def _copy_node(node: Node) -> Node:
-    properties = {p.name: Property(p.name, p.data, p.span, p.pieces, p.labels) for p in node.properties.values()}
+    properties = {prop.name: prop.copy() for prop in node.properties.values()}
     return Node(node.name, node.span, None, properties, {}, list(node.labels))

@@ -60,7 +60,7 @@ def test_json_has_what_the_text_has(irqframe: Run, broken: Path) -> None:
         "related",
     }
     assert (first["code"], first["severity"], first["path"]) == ("E0604", "error", "/virtio_mmio@a000200")
-    assert set(first["span"]) == {"file", "line", "column", "end_line", "end_column"}
+    assert set(first["span"]) == {"file", "line", "column", "end_line", "end_column", "expanded_from"}
     assert first["related"][0]["message"] == "the other"
     line = broken.read_text().splitlines()[second["span"]["line"] - 1]
     assert line[second["span"]["column"] - 1 : second["span"]["end_column"] - 1] == "0x3ff"

@@ -37,7 +37,6 @@ POINTED = [
     ("E0102", node('a = "x;\nb;'), '"x;'),
     ("E0103", node("a = <1 + 2>;"), "+"),
     ("E0103", node("a = 1;"), "1"),
-    ("E0103", node("a = <GIC_SPI>;"), "GIC_SPI"),
     ("E0104", node("a = <1 0x1G>;"), "0x1G"),
     ("E0104", node("a = <0x10000000000000000>;"), "0x10000000000000000"),
     ("E0105", node("a = <'ab'>;"), "'ab'"),
@@ -45,14 +44,30 @@ POINTED = [
     ("E0107", node("/* a = <1>;"), "/*"),
     ("E0108", node("a = /bits/ 8 <1 (200 + 56)>;"), "(200 + 56)"),
     ("E0109", node("a = <(1 / 0)>;"), "/"),
-    ("E0110", "/dts-v1/;\n#include <x.h>\n/ { };", "#include"),
-    ("E0110", node("  #ifdef X\n a;\n #endif"), "#ifdef"),
     ("E0111", "/dts-v1/;\n/plugin/;\n&x { a; };", "/plugin/"),
     ("E0112", node(f"a = <{'(' * 65}1{')' * 65}>;"), "("),
     ("E0113", node("n { };\nprop;"), "prop"),
     ("E0115", node("a = /bits/ 24 <1>;"), "24"),
     ("E0116", node("a = /bits/ 64 <&{/}>;"), "&{/}"),
     ("E0117", "/dts-v1/;\n/ { };\n/memreserve/ 1 2;\n", "/memreserve/"),
+    ("E0005", "/dts-v1/;\n#include <none.h>\n/ { };", "<none.h>"),
+    ("E0118", "/dts-v1/;\n#define 1\n/ { };", "1"),
+    ("E0118", "/dts-v1/;\n#include none\n/ { };", "none"),
+    ("E0118", "/dts-v1/;\n#ifdef\n#endif\n/ { };", "#ifdef"),
+    ("E0118", "/dts-v1/;\n#define F(x\n/ { };", "F(x"),
+    ("E0118", "/dts-v1/;\n#define F(x, x) 1\n/ { };", "F(x, x) 1"),
+    ("E0118", "/dts-v1/;\n#define X ## 1\n/ { };", "X ## 1"),
+    ("E0119", "/dts-v1/;\n#ifdef X\n/ { };", "#"),
+    ("E0119", "/dts-v1/;\n/ { };\n#endif\n", "#endif"),
+    ("E0119", "/dts-v1/;\n/ { };\n#if 1\n#else\n#else\n#endif\n", "#else"),
+    ("E0120", "/dts-v1/;\n#error no such board\n/ { };", "no such board"),
+    ("E0121", "#define F(x) x\n" + node("a = <F(1, 2)>;"), "F"),
+    ("E0121", "#define F(x) x\n" + node("a = <F (1>;"), "F"),
+    ("E0122", "/dts-v1/;\n#if 1 +\n#endif\n/ { };", "1 +"),
+    ("E0122", "/dts-v1/;\n#if 1 / 0\n#endif\n/ { };", "1 / 0"),
+    ("E0124", node("a = <GIC_SPI>;"), "GIC_SPI"),
+    ("E0124", node("a = <(1 + TWO)>;"), "TWO"),
+    ("E0124", node("a = <\n PIN(1, 2) 3\n PIN(3, 4) 5>;"), "PIN"),
     ("E0202", node("n { phandle = <1>; };\nm { phandle = <1>; };"), "phandle"),
     ("E0203", node("a = <&gic>;"), "&gic"),
     ("E0204", node("a = &{/soc};"), "&{/soc}"),
@@ -106,9 +121,30 @@ def test_undefined_path_names_the_nearest_child() -> None:
     assert found.hint == "soc has no child uart@1; did you mean uart@10?"
 
 
-def test_macro_hints_at_the_preprocessor() -> None:
-    assert "preprocessor" in only(node("interrupts = <GIC_SPI 1 4>;")).hint
-    assert "cpp" in only("/dts-v1/;\n#include <x.h>\n/ { a = <GIC_SPI>; };").hint
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (node("a = <GIC_SPI 1 4>;"), "#include <dt-bindings/interrupt-controller/arm-gic.h> defines it"),
+        ("#define BOARD_IRQ 1\n" + node("a = <BORD_IRQ>;"), "did you mean BOARD_IRQ?"),
+        ("#define PIN(x) x\n" + node("a = <PIN>;"), "PIN takes arguments, and no ( follows"),
+        (node("a = <X>;"), "#include the header that defines it, or define it with -D"),
+    ],
+)
+def test_an_undefined_macro_has_a_hint(text: str, hint: str) -> None:
+    found = only(text)
+    assert (found.code, found.hint) == ("E0124", hint)
+
+
+def test_directives_behind_include_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.dtsi").write_text("/ { a; };\n  #ifdef X\n#endif\n")
+    (found,) = findings('/dts-v1/;\n/include/ "x.dtsi"\n', str(tmp_path / "t.dts"))
+    assert (found.code, str(found.span)) == ("E0110", f"{tmp_path / 'x.dtsi'}:2:3")
+
+
+def test_a_missing_header_is_the_only_finding() -> None:
+    """What it would have defined is no fault of its own: neither macros nor labels."""
+    found = only("/dts-v1/;\n#include <none.h>\n" + "/ { a = <GIC_SPI &gic (X + 1)>; };\n&uart { };\n")
+    assert found.code == "E0005"
 
 
 def test_definition_twice_shows_the_first() -> None:

@@ -1,0 +1,4 @@
+#ifndef GUARDED
+#define GUARDED 1
+#include "one.h"
+#endif
