@@ -1,6 +1,6 @@
 """Device trees: DTS and DTB in and out, the interrupt tree, and validation by binding.
 
-`load` reads either format into a `Tree`; `to_dts` and `to_dtb` write one.
+`load` reads either format into a `Tree`; `to_dts` and `to_dtb` write one. `apply_overlay` changes one by an overlay.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from irqframe.dt._addresses import addresses, reg
 from irqframe.dt._bindings import BindingSet, load_bindings, machine_bindings
 from irqframe.dt._codes import CODES
+from irqframe.dt._copy import copy_tree
 from irqframe.dt._dtb import read_dtb
 from irqframe.dt._dts import parse_dts
 from irqframe.dt._emit import to_dtb, to_dts
@@ -15,7 +16,9 @@ from irqframe.dt._interrupts import Hop, InterruptRef, interrupts
 from irqframe.dt._load import load
 from irqframe.dt._machine_nodes import Cpu, PmuNode, Region, TimerNode, cpus, memory, pmu, timer
 from irqframe.dt._msi import MsiRef, msi_routes
+from irqframe.dt._overlay import apply_overlay, refuse_overlay
 from irqframe.dt._status import enabled, is_enabled
+from irqframe.dt._symbols import add_symbols
 from irqframe.dt._tree import Node, Piece, PieceKind, Property, Tree
 from irqframe.dt._validate import distinct, validate
 
@@ -34,7 +37,10 @@ __all__ = [
     "Region",
     "TimerNode",
     "Tree",
+    "add_symbols",
     "addresses",
+    "apply_overlay",
+    "copy_tree",
     "cpus",
     "distinct",
     "enabled",
@@ -48,6 +54,7 @@ __all__ = [
     "parse_dts",
     "pmu",
     "read_dtb",
+    "refuse_overlay",
     "reg",
     "timer",
     "to_dtb",

@@ -34,7 +34,6 @@ _SYNTAX = {
     "E0108": "a value does not fit the elements of its array",
     "E0109": "an expression divides by zero",
     "E0110": "a preprocessor directive stands in a text that was not preprocessed, because /include/ takes it in",
-    "E0111": "an overlay (/plugin/) is not supported",
     "E0112": "nodes or expressions are nested too deeply",
     "E0113": "a property stands after a subnode",
     "E0114": "the text does not begin with /dts-v1/;",
@@ -67,6 +66,18 @@ _STRUCTURE = {
     "E0212": "a tree has more nodes or properties than are read",
     "E0213": "a tree has no root node",
     "E0214": "a phandle property refers to another node",
+    "E0215": "an overlay refers to a label that its base does not have",
+    "E0216": "the base of an overlay has no symbols",
+    "E0217": "an entry of __fixups__ or __local_fixups__ cannot be read",
+    "E0218": "an entry of __fixups__ or __local_fixups__ leads to no place in its overlay",
+    "E0219": "a symbol of the base leads to no node that can be referred to",
+    "E0220": "a fragment of an overlay does not say what it changes",
+    "E0221": "a fragment of an overlay changes a node that its base does not have",
+    "E0222": "a phandle of an overlay finds no number behind those of its base",
+    "E0223": "a symbol of an overlay cannot be read",
+    "E0224": "an overlay stands where a whole tree is expected",
+    "E0225": "a tree stands where an overlay is expected",
+    "E0226": "the references or symbols of an overlay take too much room",
 }
 
 _DTB = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import BinaryIO, NoReturn
 
 from irqframe.dt._dtb import MAGIC, read_dtb
@@ -26,6 +27,7 @@ def load(
     stdin: BinaryIO | None = None,
     include_dirs: Sequence[str] = (),
     defines: Sequence[str] = (),
+    symbols: bool = False,
 ) -> Tree:
     """Read a device tree; the first four bytes tell DTB from DTS.
 
@@ -34,6 +36,7 @@ def load(
         stdin: what stands for standard input; the process's own by default.
         include_dirs: for DTS, where included files are looked for; see `parse_dts`.
         defines: for DTS, macros to begin with; see `parse_dts`.
+        symbols: whether a DTS shall name its labels, as by dtc -@; a DTB has none that could be named.
 
     Returns:
         The tree.
@@ -43,15 +46,16 @@ def load(
             (E0003), or what it holds is wrong; see `read_dtb` and `parse_dts`.
     """
     name = os.fspath(path)
+    parse = partial(parse_dts, include_dirs=include_dirs, defines=defines, symbols=symbols)
     if name == STDIN:
-        return _read(_standard_input(stdin or sys.stdin.buffer), "<stdin>", include_dirs, defines)
+        return _read(_standard_input(stdin or sys.stdin.buffer), "<stdin>", parse)
     try:
         data = read_bounded(name, DTB_MAX, regular=False)
     except TooLargeError:
         _refuse("E0004", f"the file is larger than {DTB_MAX >> 20} MiB", name)
     except (OSError, ValueError) as error:
         _refuse("E0001", f"cannot be read: {getattr(error, 'strerror', None) or error}", name)
-    return _read(data, name, include_dirs, defines)
+    return _read(data, name, parse)
 
 
 def _standard_input(stream: BinaryIO) -> bytes:
@@ -61,7 +65,7 @@ def _standard_input(stream: BinaryIO) -> bytes:
     return data
 
 
-def _read(data: bytes, file: str, include_dirs: Sequence[str], defines: Sequence[str]) -> Tree:
+def _read(data: bytes, file: str, parse: Callable[[str, str], Tree]) -> Tree:
     if data.startswith(MAGIC.to_bytes(4, "big")):
         return read_dtb(data, file)
     if b"\0" in data:
@@ -76,7 +80,7 @@ def _read(data: bytes, file: str, include_dirs: Sequence[str], defines: Sequence
         _refuse("E0002", "this is not UTF-8 text", file, Span(file, line, column, line, column + 1))
     if not _LOOKS_LIKE_DTS.search(text):
         _refuse("E0003", "this is neither a DTB nor device-tree source", file)
-    return parse_dts(text, file, include_dirs, defines)
+    return parse(text, file)
 
 
 def _refuse(code: str, message: str, file: str, span: Span | None = None) -> NoReturn:

@@ -2,6 +2,9 @@
 
 As dtc does it, down to the order: what was deleted keeps its place, and takes it again when it is defined again. A
 deletion in the very block that first defines a node does not reach back within that block.
+
+In an overlay, a block for a path, or for a label that the overlay does not have, is a change to the base: it becomes
+`fragment@N { target = <&label>; __overlay__ { }; };` (or `target-path`) at the end of the root, N counting from 0.
 """
 
 from __future__ import annotations
@@ -9,10 +12,13 @@ from __future__ import annotations
 import difflib
 
 from irqframe.dt._collected import Collected
-from irqframe.dt._syntax import Block, Label, NodeSyntax, Omit, PropertySyntax, Reference, Source
+from irqframe.dt._syntax import Block, Label, NodeSyntax, Omit, Part, PropertySyntax, Reference, Source
+from irqframe.dt._tree import PieceKind
 
 # An included file is missing: any label may have stood in it.
 _FILE_CODES = ("E0002", "E0005")
+
+_OVERLAY_HINT = "in an overlay, only &label { } and <&label> can name what the base has"
 
 
 class Merger:
@@ -30,6 +36,7 @@ class Merger:
         self.complete = not report.findings
         self._whole_files = not any(finding.code in _FILE_CODES for finding in report.findings)
         self._labels: dict[str, NodeSyntax] = {}
+        self._fragments = 0
 
     def run(self) -> NodeSyntax | None:
         """Carry out all statements, in order; the root, None if there is no block for it."""
@@ -67,6 +74,9 @@ class Merger:
                 self.root = block.node
                 self._enter_labels(block.node)
                 return
+        elif self.source.overlay and not block.node.labels and self._is_of_base(block.target):
+            self._fragment(block.node, block.target)
+            return
         else:
             node = self.find(block.target, report=True)
             if node is None:
@@ -74,11 +84,32 @@ class Merger:
                 return
         self._merge(node, block.node)
 
+    def _is_of_base(self, target: Reference) -> bool:
+        return target.text.startswith("/") or target.text not in self._labels
+
+    def _fragment(self, node: NodeSyntax, target: Reference) -> None:
+        """Put a block that changes the base at the end of the root."""
+        if target.text.startswith("/"):
+            prop = PropertySyntax("target-path", target.span)
+            prop.parts.append(Part(PieceKind.STRING, target.text.encode() + b"\0", target.span))
+        else:
+            prop = PropertySyntax("target", target.span)
+            prop.parts.append(Part(PieceKind.REF, b"", target.span, target.text))
+        fragment = NodeSyntax(f"fragment@{self._fragments}", target.span)
+        self._fragments += 1
+        fragment.add_property(prop)
+        node.name = "__overlay__"
+        fragment.add_child(node)
+        if self.root is None:
+            self.root = NodeSyntax("", target.span)
+        self.root.add_child(fragment)
+        self._enter_labels(node)
+
     def _merge(self, old: NodeSyntax, new: NodeSyntax) -> None:
         old.deleted = False
-        _add_labels(old.labels, new.labels)
-        for label in new.labels:
-            self._labels[label.name] = old
+        old.add_labels(new.live_labels())
+        for name in new.labels:
+            self._labels[name] = old
         for prop in new.properties:
             _merge_property(old, prop)
         for child in new.children:
@@ -97,8 +128,8 @@ class Merger:
         work = [node]
         while work:
             node = work.pop()
-            for label in node.labels:
-                self._labels.setdefault(label.name, node)
+            for name in node.labels:
+                self._labels.setdefault(name, node)
             work += node.children
 
     def _delete(self, node: NodeSyntax) -> None:
@@ -107,12 +138,14 @@ class Merger:
             item = work.pop()
             item.deleted = True
             if isinstance(item, NodeSyntax):
-                for label in item.labels:
-                    if self._labels.get(label.name) is item:
-                        del self._labels[label.name]
+                for name in item.labels:
+                    if self._labels.get(name) is item:
+                        del self._labels[name]
+                    item.labels[name] = None
                 work += item.alive
                 item.alive = []
-            item.labels = []
+            else:
+                item.labels = []
 
     # Look-up
 
@@ -138,15 +171,18 @@ class Merger:
             close = difflib.get_close_matches(name, names, 1)
             where = node.name or "/"
             hint = f"{where} has no child {name}" + (f"; did you mean {close[0]}?" if close else "")
+        if self.source.overlay:
+            hint = _OVERLAY_HINT
         self.report.add("E0204", f"no node is at {target.text}", target.span, found=f"&{{{target.text}}}", hint=hint)
 
     def _no_label(self, target: Reference) -> None:
         if target.text in self.source.skipped or not self._whole_files:
             return
         close = difflib.get_close_matches(target.text, self._labels, 1)
-        hint = ""
-        if close:
-            span = next(label.span for label in self._labels[close[0]].labels if label.name == close[0])
+        hint = _OVERLAY_HINT if self.source.overlay else ""
+        label = self._labels[close[0]].labels[close[0]] if close else None
+        if label is not None:
+            span = label.span
             hint = f"did you mean &{close[0]} ({span.file}:{span.line})?"
         self.report.add("E0203", f"&{target.text} is not defined", target.span, found=f"&{target.text}", hint=hint)
 

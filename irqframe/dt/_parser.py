@@ -1,4 +1,4 @@
-"""The grammar of DTS, as dtc 1.6.1 reads it, without overlays.
+"""The grammar of DTS, as dtc 1.6.1 reads it.
 
 1. A fault ends its statement; reading goes on behind the next `;`, or at the `}` of the block.
 2. Blocks are read with a list of those that are open, not by recursion.
@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 
 from irqframe.dt._collected import Collected
 from irqframe.dt._expressions import integer
@@ -17,6 +18,7 @@ from irqframe.dt._places import Text
 from irqframe.dt._syntax import Block, Delete, Label, NodeSyntax, Omit, PropertySyntax, Reference, Source
 from irqframe.dt._values import ValueParser
 from irqframe.dt._words import SyntaxFaultError, Words
+from irqframe.errors import Span
 
 
 def parse_source(text: Text, file: str, include_dirs: Sequence[str], report: Collected) -> Source:
@@ -58,12 +60,36 @@ class _Parser:
     # Outside of nodes
 
     def _header(self) -> None:
-        if self.words.token.kind not in ("/dts-v1/", "end"):
+        """`/dts-v1/;`, in an overlay followed by `/plugin/;`; both may stand there again, and say the same then."""
+        words = self.words
+        right = words.token.kind in ("/dts-v1/", "end")
+        if not right:
             self.report.add(
                 "E0114",
                 "the text does not begin with /dts-v1/;",
-                self.words.token.span,
+                words.token.span,
                 hint="if it is of the old format, dtc -I dts -O dts converts it",
+            )
+        keywords = []
+        while words.token.kind in ("/dts-v1/", "/plugin/"):
+            keywords.append(words.take())
+            try:
+                words.end_statement()
+            except SyntaxFaultError:
+                words.skip_statement()
+        self.found.overlay = any(keyword.kind == "/plugin/" for keyword in keywords)
+        if right and self.found.overlay:
+            self._check_headers(keywords)
+
+    def _check_headers(self, keywords: list[Token]) -> None:
+        order = zip(keywords, cycle(("/dts-v1/", "/plugin/")), strict=False)
+        wrong = [keyword for keyword, kind in order if keyword.kind != kind]
+        if wrong or len(keywords) % 2:
+            self.report.add(
+                "E0103",
+                "some headers say /plugin/ and others do not",
+                (wrong or keywords[-1:])[0].span,
+                expected="/plugin/; behind each /dts-v1/;",
             )
 
     def _top_level(self) -> None:
@@ -75,7 +101,7 @@ class _Parser:
             self._block(NodeSyntax("", slash.span), None)
         elif kind in ("label-ref", "path-ref"):
             target = self._reference(words.take())
-            self._block(NodeSyntax("", target.span, labels), target)
+            self._block(_node("", target.span, labels), target)
         elif kind == "/memreserve/":
             self._memreserve(labels)
         elif labels:
@@ -92,15 +118,9 @@ class _Parser:
             raise SyntaxFaultError
 
     def _version(self, keyword: Token) -> None:
-        if keyword.kind == "/plugin/" and not self.found.overlay:
-            self.found.overlay = True
-            self.report.add(
-                "E0111",
-                "overlays are not supported",
-                keyword.span,
-                hint="merge it into its base first, with fdtoverlay or dtc",
-            )
-        elif self.found.statements or self.found.reservations:
+        # What the overlay's base has is no second fault.
+        self.found.overlay = self.found.overlay or keyword.kind == "/plugin/"
+        if self.found.statements or self.found.reservations:
             self.report.add("E0103", f"{keyword.kind} stands behind other statements", keyword.span)
         self.words.end_statement()
 
@@ -191,7 +211,8 @@ class _Parser:
         self.nodes += 1
         if self.nodes > NODES_MAX:
             self.report.fail("E0212", f"the tree has more than {NODES_MAX} nodes", name.span)
-        child = NodeSyntax(name.text, name.span, labels, omit=omit)
+        child = _node(name.text, name.span, labels)
+        child.omit = omit
         node.add_child(child)
         return child
 
@@ -217,3 +238,10 @@ class _Parser:
             self.words.fault("'=', ';' or '{'")
             raise SyntaxFaultError
         self.words.end_statement()
+
+
+def _node(name: str, span: Span, labels: list[Label]) -> NodeSyntax:
+    node = NodeSyntax(name, span)
+    # As dtc: the label next to the name comes first.
+    node.add_labels(reversed(labels))
+    return node

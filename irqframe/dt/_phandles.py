@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from irqframe.dt._fixups import LOCAL_FIXUPS
 from irqframe.dt._tree import Node, Property, Tree
 from irqframe.errors import Finding
 
@@ -15,7 +16,7 @@ _ILLEGAL = (0, 0xFFFFFFFF)
 def check_phandles(tree: Tree) -> Iterator[Finding]:
     """A finding for each phandle that is malformed (E0209), contradicts itself (E0210) or is taken (E0202)."""
     owners: dict[int, tuple[Node, Property]] = {}
-    for node in tree.walk():
+    for node in real_nodes(tree.root):
         if "phandle" not in node.properties and "linux,phandle" not in node.properties:
             continue
         stated = [node.properties[name] for name in PHANDLE_NAMES if name in node.properties]
@@ -32,6 +33,14 @@ def check_phandles(tree: Tree) -> Iterator[Finding]:
             if other is not node:
                 message = f"phandle {values[0]:#x} belongs to {other.path} already"
                 yield _finding(tree, "E0202", message, node, stated[0], first)
+
+
+def real_nodes(root: Node) -> Iterator[Node]:
+    """All nodes but those of `__local_fixups__`, in which a `phandle` is a list of offsets."""
+    yield root
+    for child in root.children.values():
+        if child.name != LOCAL_FIXUPS:
+            yield from child.walk()
 
 
 def _finding(tree: Tree, code: str, message: str, node: Node, prop: Property, first: Property | None = None) -> Finding:

@@ -84,10 +84,14 @@ class SourceText:
 
 
 class Sources:
-    """Every text that a tree was read from, for the excerpts of findings."""
+    """Every text that a tree was read from, for the excerpts of findings.
 
-    def __init__(self) -> None:
-        self._texts: list[SourceText] = []
+    Args:
+        others: whose texts are among them.
+    """
+
+    def __init__(self, *others: Sources) -> None:
+        self._texts: list[SourceText] = [text for other in others for text in other._texts]
         self._lines: dict[tuple[str, int], str] = {}
         self._indexed = 0
 

@@ -2,37 +2,41 @@
 
 As dtc 1.6.1 does it: phandles that the text states are kept; every other node that a cell refers to takes the lowest
 free number, in the order of the references (nodes parents first, properties and cells in order), as a property
-`phandle` at its end. `/omit-if-no-ref/` nodes to which nothing refers then go, with all below them.
+`phandle` at its end. `/omit-if-no-ref/` nodes to which nothing refers then go, with all below them. Then come the
+symbols, if they are asked for, and of an overlay the fixups.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from irqframe.dt._collected import Collected
+from irqframe.dt._fixups import add_fixups
 from irqframe.dt._merge import Merger
 from irqframe.dt._names import DEPTH_MAX, node_name_fault, property_name_fault
 from irqframe.dt._phandles import PHANDLE_NAMES, check_phandles
+from irqframe.dt._symbols import number_symbols
 from irqframe.dt._syntax import Label, NodeSyntax, Part, PropertySyntax, Reference, Source
 from irqframe.dt._tree import Node, Piece, PieceKind, Pieces, Property, Tree
 from irqframe.errors import Span
 
+_UNKNOWN = b"\xff" * 4
 
-def resolve(source: Source, file: str, report: Collected) -> Tree | None:
+
+def resolve(source: Source, file: str, report: Collected, *, symbols: bool = False) -> Tree | None:
     """Carry out what a DTS text says.
 
     Args:
         source: the text, read.
         file: its name.
         report: takes the findings (E02xx).
+        symbols: whether the tree shall name its labels, as dtc -@ does.
 
     Returns:
         The tree, good for something only if there are no findings; None if there is not even a root node, or it was
         deleted (dtc writes a DTB without any node then).
     """
-    if source.overlay:
-        return None
     merger = Merger(source, report)
     root = merger.run()
     if root is None or root.deleted:
@@ -45,10 +49,15 @@ def resolve(source: Source, file: str, report: Collected) -> Tree | None:
     phandles = _Phandles(nodes)
     _check_own_phandles(nodes, merger, report)
     _refer(nodes, merger, phandles)
-    tree = _Builder(merger, phandles).tree(root, file, source.reservations)
+    builder = _Builder(merger, phandles, symbols=symbols)
+    tree = builder.tree(root, file, source.reservations)
     tree.sources, tree.warnings = report.sources, tuple(report.warnings)
     for finding in check_phandles(tree):
         report.keep(finding)
+    if symbols:
+        number_symbols(tree, builder.unlabelled, phandles.last)
+    if source.overlay:
+        add_fixups(tree, report)
     return tree
 
 
@@ -131,7 +140,7 @@ def _check_name_property(node: NodeSyntax, report: Collected) -> None:
 def _check_labels(nodes: list[NodeSyntax], marks: list[Label], report: Collected) -> None:
     first: dict[str, tuple[object, Span]] = {}
 
-    def check(labels: list[Label], owner: object) -> None:
+    def check(labels: Iterable[Label], owner: object) -> None:
         for label in labels:
             known, span = first.setdefault(label.name, (owner, label.span))
             if known is not owner:
@@ -143,7 +152,7 @@ def _check_labels(nodes: list[NodeSyntax], marks: list[Label], report: Collected
                 )
 
     for node in nodes:
-        check(node.labels, node)
+        check(node.live_labels(), node)
         for prop in _live(node):
             check(prop.labels, prop)
             for mark in prop.marks:
@@ -155,12 +164,17 @@ def _check_labels(nodes: list[NodeSyntax], marks: list[Label], report: Collected
 
 
 class _Phandles:
-    """The phandle of each node: stated, or given when first asked for."""
+    """The phandle of each node: stated, or given when first asked for.
+
+    Attributes:
+        given: the nodes that were given one, in order.
+        last: the number that was given last; 1 if none was.
+    """
 
     def __init__(self, nodes: list[NodeSyntax]) -> None:
         self.given: list[NodeSyntax] = []
+        self.last = 1
         self._of: dict[NodeSyntax, int] = {}
-        self._next = 1
         for node in nodes:
             for name in PHANDLE_NAMES:
                 prop = node.live_property(name)
@@ -174,13 +188,13 @@ class _Phandles:
         known = self._of.get(node)
         if known is not None:
             return known
-        while self._next in self._used:
-            self._next += 1
-        self._used.add(self._next)
-        self._of[node] = self._next
+        while self.last in self._used:
+            self.last += 1
+        self._used.add(self.last)
+        self._of[node] = self.last
         if node.live_property("phandle") is None:
             self.given.append(node)
-        return self._next
+        return self.last
 
 
 def _check_own_phandles(nodes: list[NodeSyntax], merger: Merger, report: Collected) -> None:
@@ -199,12 +213,17 @@ def _check_own_phandles(nodes: list[NodeSyntax], merger: Merger, report: Collect
 
 
 def _refer(nodes: list[NodeSyntax], merger: Merger, phandles: _Phandles) -> None:
-    """Find what each reference means, in order, and give phandles; report those that mean nothing."""
+    """Find what each reference means, in order, and give phandles; report those that mean nothing.
+
+    In an overlay, a cell may refer to a label of the base.
+    """
+    overlay = merger.source.overlay
     for node in nodes:
         for prop in _live(node):
             for part in prop.parts:
                 if part.kind is PieceKind.REF or part.kind is PieceKind.PATH:
-                    target = merger.find(Reference(part.text, part.span), report=True)
+                    of_base = overlay and part.kind is PieceKind.REF and not part.text.startswith("/")
+                    target = merger.find(Reference(part.text, part.span), report=not of_base)
                     if target is None:
                         continue
                     target.referenced = True
@@ -213,11 +232,17 @@ def _refer(nodes: list[NodeSyntax], merger: Merger, phandles: _Phandles) -> None
 
 
 class _Builder:
-    """Makes the nodes of the tree."""
+    """Makes the nodes of the tree.
 
-    def __init__(self, merger: Merger, phandles: _Phandles) -> None:
+    Attributes:
+        unlabelled: nodes whose labels were all deleted.
+    """
+
+    def __init__(self, merger: Merger, phandles: _Phandles, *, symbols: bool) -> None:
         self.merger = merger
         self.phandles = phandles
+        self.symbols = symbols
+        self.unlabelled: set[Node] = set()
         self.given = {id(node) for node in phandles.given}
 
     def tree(self, root: NodeSyntax, file: str, reservations: list[tuple[int, int]]) -> Tree:
@@ -227,12 +252,17 @@ class _Builder:
             syntax, node = work.pop()
             self._fill(syntax, node)
             for child in syntax.children:
-                if not child.deleted and (child.referenced or not child.omit):
+                if not child.deleted and self._is_wanted(child):
                     work.append((child, node.add(Node(child.name, child.span))))
         return Tree(made, file, reservations, _boot_cpu(made))
 
+    def _is_wanted(self, node: NodeSyntax) -> bool:
+        return node.referenced or not node.omit or (self.symbols and bool(node.labels))
+
     def _fill(self, syntax: NodeSyntax, node: Node) -> None:
-        node.labels = [label.name for label in syntax.labels]
+        node.labels = [label.name for label in syntax.live_labels()]
+        if syntax.labels and not node.labels:
+            self.unlabelled.add(node)
         for prop in _live(syntax):
             values = [self._bytes_of(part) for part in prop.parts]
             labels = tuple(label.name for label in prop.labels)
@@ -249,7 +279,7 @@ class _Builder:
     def _referred(self, part: Part) -> bytes:
         target = self.merger.find(Reference(part.text, part.span))
         if part.kind is PieceKind.REF:
-            return self.phandles.of(target).to_bytes(4, "big") if target is not None else bytes(4)
+            return self.phandles.of(target).to_bytes(4, "big") if target is not None else _UNKNOWN
         return target.path.encode() + b"\0" if target is not None else b"\0"
 
 

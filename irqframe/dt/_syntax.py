@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -63,7 +64,7 @@ class NodeSyntax:
     Attributes:
         name: "" for the root.
         span: of the name.
-        labels: before the name.
+        labels: by name, the oldest first, None for one that was deleted: it takes its place again when it is back.
         properties: in order; a name stands twice only if the block says so.
         children: in order.
         by_property: the first of each name.
@@ -78,7 +79,7 @@ class NodeSyntax:
 
     name: str
     span: Span
-    labels: list[Label] = field(default_factory=list)
+    labels: dict[str, Label | None] = field(default_factory=dict)
     properties: list[PropertySyntax] = field(default_factory=list)
     children: list[NodeSyntax] = field(default_factory=list)
     by_property: dict[str, PropertySyntax] = field(default_factory=dict)
@@ -88,6 +89,16 @@ class NodeSyntax:
     omit: bool = False
     referenced: bool = False
     path: str = ""
+
+    def live_labels(self) -> Iterator[Label]:
+        """The labels that are not deleted, in dtc's order: the newest first."""
+        return (label for label in reversed(self.labels.values()) if label is not None)
+
+    def add_labels(self, labels: Iterable[Label]) -> None:
+        """Give the node labels, one after the other; what it has it keeps."""
+        for label in labels:
+            if self.labels.get(label.name) is None:
+                self.labels[label.name] = label
 
     def add_property(self, prop: PropertySyntax) -> None:
         """Append a property."""
@@ -154,7 +165,7 @@ class Source:
         marks: labels on them.
         statements: all others, in order.
         skipped: labels in parts that could not be read; a reference to one of them is no fault of its own.
-        overlay: it says `/plugin/`.
+        overlay: it says `/plugin/`: it is a change to a tree that is not known yet.
         end: where the text ends.
     """
 

@@ -143,7 +143,7 @@ class Node:
         parent: None for the root.
         properties: by name, in order.
         children: by name, in order.
-        labels: labels on the node, in order.
+        labels: labels on the node, in dtc's order: those of a later statement first, within one as written.
     """
 
     name: str

@@ -17,7 +17,6 @@ from irqframe import dt
 from irqframe.dt import InterruptRef, Node, Tree
 from irqframe.errors import Finding, InputError, PluginError, SpecifierError
 from irqframe.flow import DescribeRequest, Flow, NodeSpec, Plugin, Source, SourceKind, blaming
-from irqframe.machine._copy import copy_tree
 from irqframe.machine._describe import Described
 from irqframe.machine._entries import Cells, Entry, extended, map_rows
 from irqframe.machine._load import plugin_serves
@@ -57,7 +56,7 @@ class _Retargeting:
         if plugin.chip is None:
             raise InputError([_refusal(machine, f"the plugin {plugin.name!r} is broken: {plugin.error}")])
         self.machine = machine
-        self.tree = copy_tree(machine.tree)
+        self.tree = dt.copy_tree(machine.tree)
         self.flow = Flow()
         self.flow.register_chip(plugin.chip(), plugin.name)
         if not (self.flow.has("describe") and self.flow.has("encode")):
@@ -80,7 +79,7 @@ class _Retargeting:
 
     def _interrupts(self) -> tuple[list[InterruptRef], list[Source | None]]:
         """Every interrupt of the copy that ends at an old node, the disabled devices' too."""
-        everything = copy_tree(self.tree)
+        everything = dt.copy_tree(self.tree)
         for node in everything.walk():
             node.properties.pop("status", None)
         own = Plugin(self.machine.irqchip, "", "", "", self.machine.chip)

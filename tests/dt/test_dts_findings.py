@@ -44,7 +44,13 @@ POINTED = [
     ("E0107", node("/* a = <1>;"), "/*"),
     ("E0108", node("a = /bits/ 8 <1 (200 + 56)>;"), "(200 + 56)"),
     ("E0109", node("a = <(1 / 0)>;"), "/"),
-    ("E0111", "/dts-v1/;\n/plugin/;\n&x { a; };", "/plugin/"),
+    ("E0103", "/dts-v1/;\n/dts-v1/;\n/plugin/;\n&x { a; };", "/dts-v1/"),
+    ("E0103", "/dts-v1/;\n/plugin/;\n/dts-v1/;\n&x { a; };", "/dts-v1/"),
+    ("E0103", "/dts-v1/;\n/ { };\n/plugin/;\n&x { a; };", "/plugin/"),
+    ("E0203", "/dts-v1/;\n/plugin/;\n/ { a = &x; };", "&x"),
+    ("E0203", "/dts-v1/;\n/plugin/;\n/ { };\nl: &x { };", "&x"),
+    ("E0204", "/dts-v1/;\n/plugin/;\n/ { a = <&{/x}>; };", "&{/x}"),
+    ("E0214", "/dts-v1/;\n/plugin/;\n/ { n { phandle = <&x>; }; };", "&x"),
     ("E0112", node(f"a = <{'(' * 65}1{')' * 65}>;"), "("),
     ("E0113", node("n { };\nprop;"), "prop"),
     ("E0115", node("a = /bits/ 24 <1>;"), "24"),
@@ -266,9 +272,18 @@ def test_include_of_a_pipe_does_not_wait(tmp_path: Path) -> None:
     assert found.code == "E0005"
 
 
-def test_overlay_is_refused_once() -> None:
-    text = "/dts-v1/;\n/plugin/;\n&unknown { a = <&other>; };\n/ { fragment@0 { target = <&x>; }; };\n"
-    assert only(text).code == "E0111"
+def test_what_an_overlay_cannot_say_about_its_base() -> None:
+    text = "/dts-v1/;\n/plugin/;\n/ { a = &gic, <&{/soc}>; };\n/delete-node/ &uart;\n"
+    found = findings(text)
+    assert [finding.code for finding in found] == ["E0203", "E0204", "E0203"]
+    assert {finding.hint for finding in found} == {
+        "in an overlay, only &label { } and <&label> can name what the base has"
+    }
+
+
+def test_misplaced_plugin_makes_no_second_fault() -> None:
+    assert only("/plugin/;\n/dts-v1/;\n&x { a = <&y>; };\n").code == "E0114"
+    assert only("/dts-v1/;\n/ { };\n/plugin/;\n&x { a = <&y>; };\n").code == "E0103"
 
 
 def test_codes_are_those_that_are_used() -> None:

@@ -91,9 +91,9 @@ def test_expression_over_two_lines() -> None:
     assert (found.line, found.column, found.end_line, found.end_column) == (1, 20, 2, 4)
 
 
-def test_labels_in_the_order_in_which_they_are_given() -> None:
+def test_labels_of_a_later_statement_come_first_as_in_dtc() -> None:
     root = parse("/dts-v1/; / { a: b: n { c: p; }; };\nd: &a { e: p = <1>; };\n")
-    assert root.children["n"].labels == ["a", "b", "d"]
+    assert root.children["n"].labels == ["d", "a", "b"]
     assert root.children["n"].properties["p"].labels == ("c", "e")
 
 
