@@ -27,9 +27,9 @@ def to_dtb(tree: Tree) -> bytes:
 def to_dts(tree: Tree) -> str:
     """Write a tree as device-tree source, in ASCII.
 
-    A value is written as it was in the source it came from, references as the numbers and paths they stand for; out of
-    a DTB, as strings, cells or bytes by the property's name. Labels are kept on nodes. Source has no place for the
-    boot CPU: it is a comment only.
+    A value is written as it was in the source it came from; out of a DTB, as strings, cells or bytes by the property's
+    name, and a phandle as a reference to its node where the name says that it is one. Labels are kept on nodes.
+    Source has no place for the boot CPU: it is a comment only.
 
     Returns:
         The text; dtc and `parse_dts` make of it the same nodes, values and reservations in the same order, except a

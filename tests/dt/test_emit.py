@@ -7,6 +7,8 @@ import json
 import shutil
 import struct
 import subprocess
+import time
+from collections.abc import Callable
 from importlib import util
 from pathlib import Path
 
@@ -174,6 +176,44 @@ def test_paths_in_aliases() -> None:
     assert 'serial0 = "/uart";' in to_dts(tree)
 
 
+PROVIDERS = """
+p { #clock-cells = <1>; #gpio-cells = <2>; #interrupt-cells = <1>; #address-cells = <1>; #msi-cells = <1>;
+    gpio-controller; interrupt-controller; msi-controller; phandle = <9>; };
+q { #clock-cells = <0>; phandle = <8>; };
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("interrupt-parent = <9>;", "interrupt-parent = <&{/p}>;"),
+        ("interrupt-parent = <7>;", "interrupt-parent = <0x7>;"),
+        ("clocks = <9 9 8 9 8>;", "clocks = <&{/p} 0x9 &{/q} &{/p} 0x8>;"),
+        ("clocks = <0 9 1 0xffffffff 8>;", "clocks = <0x0 &{/p} 0x1 0xffffffff &{/q}>;"),
+        ("clocks = <7 9 8>;", "clocks = <0x7 0x9 0x8>;"),
+        ("x-gpios = <9 9 9>;", "x-gpios = <&{/p} 0x9 0x9>;"),
+        ("gpio-hog; gpios = <9 9>;", "gpio-hog;\ngpios = <0x9 0x9>;"),
+        ("interrupts-extended = <9 8 9 9>;", "interrupts-extended = <&{/p} 0x8 &{/p} 0x9>;"),
+        ("msi-parent = <8 9 8>;", "msi-parent = <&{/q} &{/p} 0x8>;"),
+        ("msi-map = <9 9 9 9 8 8 8 8>;", "msi-map = <0x9 &{/p} 0x9 0x9 0x8 &{/q} 0x8 0x8>;"),
+        (
+            "#address-cells = <2>; #interrupt-cells = <1>; interrupt-map = <9 9 9 9 9 9 8 8 8 9 8 8>;",
+            "#address-cells = <0x2>;\n#interrupt-cells = <0x1>;\n"
+            "interrupt-map = <0x9 0x9 0x9 &{/p} 0x9 0x9 0x8 0x8 0x8 &{/p} 0x8 0x8>;",
+        ),
+        ("cpu-supply = <9>;", "cpu-supply = <&{/p}>;"),
+        ("reg = <9 8>;", "reg = <0x9 0x8>;"),
+    ],
+)
+def test_phandles_out_of_a_dtb_are_references(source: str, text: str) -> None:
+    tree = read_dtb(to_dtb(tree_of(f"n {{ {source} }}; {PROVIDERS}")), "t")
+    written = body(tree).partition("n {\n")[2].partition("\n};")[0]
+    assert written == text
+    assert content(parse_dts(to_dts(tree), "t")) == content(tree)
+    if shutil.which("dtc") is not None:
+        assert content(dtc(to_dts(tree).encode(), "dts", "-f")) == content(tree)
+
+
 def test_value_that_was_replaced_is_not_written_as_before() -> None:
     tree = tree_of('a = "abc";')
     tree.root.properties["a"].data = b"\1"
@@ -219,6 +259,33 @@ def test_wide_node_is_written_in_time() -> None:
     for number in range(20_000):
         tree.root.add(Node(f"n@{number:x}", HERE)).set_cells("reg", number)
     assert content(read_dtb(to_dtb(tree), "t")) == content(tree)
+
+
+def wide(number: int) -> Tree:
+    """Many children, as many names of properties, and as many reservations."""
+    tree = Tree(Node("", HERE), "t")
+    table = Node("__symbols__", HERE)
+    for index in range(number):
+        tree.root.add(Node(f"n@{index:x}", HERE)).set_cells("reg", index)
+        table.set_strings(f"label_of_a_node_{index}", f"/n@{index:x}")
+        tree.reservations.append((index + 1 << 12, 1))
+    tree.root.add(table)
+    return tree
+
+
+@pytest.mark.parametrize("write", [to_dtb, to_dts])
+def test_five_times_the_tree_takes_about_five_times_as_long(write: Callable[[Tree], object]) -> None:
+    """By squares it would be 25 times, which the package comes near to."""
+    seconds = []
+    for number in (4_000, 20_000):
+        tree = wide(number)
+        times = []
+        for _ in range(3):
+            start = time.process_time()
+            write(tree)
+            times.append(time.process_time() - start)
+        seconds.append(min(times))
+    assert seconds[1] < 9 * seconds[0]
 
 
 @pytest.mark.parametrize(("node", "prop", "code"), [("a b", "p", "E0207"), ("", "p", "E0207"), ("n", "p/", "E0208")])
