@@ -32,7 +32,7 @@ check: lint types test
 
 # Ratios, never times: docs/benchmarks.md records them.
 bench: $(VENV)/installed
-	$(BIN)/python benchmarks/flow.py
+	for each in benchmarks/*.py; do $(BIN)/python $$each || exit 1; done
 
 # Pages that are made from the tables the code runs; a test fails when they are stale.
 docs: $(VENV)/installed

@@ -22,6 +22,8 @@ node are the same. FDT_NOP may stand anywhere between tokens. Time and memory ar
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -46,8 +48,9 @@ _PROP = 3
 _NOP = 4
 _END = 9
 
-_WORD = struct.Struct(">I")
-_TWO_WORDS = struct.Struct(">II")
+# What is read behind the end before that is noticed: a token or the head of a property.
+_BEHIND = (0xFFFFFFFF,) * 3
+
 _ENTRY = struct.Struct(">QQ")
 _ZEROS = bytes(65_536)
 
@@ -247,53 +250,54 @@ class _Reader:
 
     def _structure(self, header: _Header) -> tuple[Node, int]:
         """The root node, and where the block ends."""
-        data = self.data
-        pos = start = header.off_dt_struct
+        start = header.off_dt_struct
         end = start + header.size_dt_struct if header.version >= 17 else header.off_dt_strings
-        limit = end - 4
-        word, words = _WORD.unpack_from, _TWO_WORDS.unpack_from
+        block = self.data[start:end]
+        words, count = _words(block), len(block) // 4
+        at = 0
         names, span = self.names, self.span
         root: Node | None = None
         node: Node | None = None
+        # Of `node`; to ask it for them again at each token takes long.
+        own: dict[str, Property] = {}
+        children: dict[str, Node] = {}
         depth = nodes = properties = 0
         while True:
-            if pos > limit:
-                self._fail("E0311", "the structure block ends before its tree does", path=_path(node))
-            (token,) = word(data, pos)
-            pos += 4
+            token = words[at]
+            at += 1
             if token == _PROP:
                 if node is None:
                     self._fail("E0318", "a property stands outside of the root node")
-                if pos > end - 8:
+                pos = 4 * at + 8
+                stop = pos + words[at]
+                if stop > len(block):
                     self._fail("E0311", "the structure block ends within a property", path=node.path)
-                size, offset = words(data, pos)
-                pos += 8
-                name = names.get(offset) or self._name_at(header, offset, node)
-                stop = pos + size
-                if stop > end:
-                    self._fail("E0311", f"property {name} leaves the structure block", path=node.path)
-                if node.children or name in node.properties:
+                name = names.get(words[at + 1]) or self._name_at(header, words[at + 1], node)
+                if children or name in own:
                     self._refuse_property(node, name)
-                node.properties[name] = Property(name, data[pos:stop], span)
-                pos = (stop + 3) & ~3
+                own[name] = Property(name, block[pos:stop], span)
+                at = (stop + 3) // 4
                 properties += 1
                 if properties > PROPERTIES_MAX:
                     self._fail("E0212", f"the tree has more than {PROPERTIES_MAX} properties")
             elif token == _BEGIN_NODE:
-                stop = data.find(b"\0", pos, end)
+                pos = 4 * at
+                stop = block.find(b"\0", pos)
                 if stop < 0:
                     self._fail("E0313", "a node name has no end", path=_path(node))
-                made = Node(self._node_name(data[pos:stop], node), span, node)
-                pos = (stop + 4) & ~3
+                own = {}
+                below: dict[str, Node] = {}
+                made = Node(self._node_name(block[pos:stop], node), span, node, own, below, [])
+                at = stop // 4 + 1
                 if node is not None:
-                    if made.name in node.children:
+                    if made.name in children:
                         self._report("E0206", f"node {made.name} is defined twice", path=node.path)
-                    node.children[made.name] = made
+                    children[made.name] = made
                 elif root is None:
                     root = made
                 else:
                     self._fail("E0318", "there is a second root node")
-                node = made
+                node, children = made, below
                 depth += 1
                 nodes += 1
                 if depth > DEPTH_MAX:
@@ -304,20 +308,25 @@ class _Reader:
                 if node is None:
                     self._fail("E0318", "a node is ended that was not begun")
                 node = node.parent
+                if node is not None:
+                    own, children = node.properties, node.children
                 depth -= 1
             elif token == _END:
                 if node is not None or root is None:
                     self._fail("E0318", "the structure block ends within a node", path=_path(node))
-                if header.version >= 17 and pos != end:
+                if header.version >= 17 and at != count:
                     self._fail(
                         "E0317",
                         "size_dt_struct in the header is wrong",
-                        expected=str(pos - start),
-                        found=str(end - start),
+                        expected=str(4 * at),
+                        found=str(4 * count),
                     )
-                return root, pos
+                return root, start + 4 * at
+            elif at > count:
+                self._fail("E0311", "the structure block ends before its tree does", path=_path(node))
             elif token != _NOP:
-                self._fail("E0312", f"unknown token {token:#x} at offset {pos - 4}", path=_path(node))
+                offset = start + 4 * at - 4
+                self._fail("E0312", f"unknown token {token:#x} at offset {offset}", path=_path(node))
 
     def _name_at(self, header: _Header, offset: int, node: Node) -> str:
         """The property name at an offset of the strings block."""
@@ -345,8 +354,7 @@ class _Reader:
             if name:
                 self._report("E0319", "the root node has a name", expected="an empty name", found=_short(name))
             return ""
-        fault = node_name_fault(name)
-        if fault:
+        if fault := node_name_fault(name):
             self._report("E0207", f"node name {_short(name)} {fault}", path=parent.path)
         return name
 
@@ -355,6 +363,15 @@ class _Reader:
             self._report("E0205", f"property {name} is defined twice", path=node.path)
         else:
             self._report("E0315", f"property {name} stands after a subnode", path=node.path)
+
+
+def _words(block: bytes) -> array[int]:
+    """The whole big-endian words of a block, as compact as it is itself, and some behind it that are no token."""
+    words = array("I", block[: len(block) & ~3])
+    if sys.byteorder == "little":
+        words.byteswap()
+    words.extend(_BEHIND)
+    return words
 
 
 def _path(node: Node | None) -> str:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 
 NAME_MAX = 255
@@ -16,19 +17,24 @@ PROPERTIES_MAX = 524_288
 FINDINGS_MAX = 100
 
 _ALPHANUMERIC = (string.ascii_letters + string.digits).encode()
+_LEGAL_NODE_NAME = re.compile(rf"[a-zA-Z0-9,._+-]{{1,{NAME_MAX}}}(@[a-zA-Z0-9,._+-]*)?")
+_LEGAL_PROPERTY_NAME = re.compile(rf"[a-zA-Z0-9,._+*#?-]{{1,{NAME_MAX}}}")
 _IN_NODE_NAMES = _ALPHANUMERIC + b",._+-@"
 _IN_PROPERTY_NAMES = _ALPHANUMERIC + b",._+-*#?"
 
 
 def node_name_fault(name: str) -> str:
     """What is wrong with a node's name, "" if nothing is (DTSpec 2.2.1)."""
+    # Nearly every name is legal, and this is asked of all of them.
+    if len(name) <= NAME_MAX and _LEGAL_NODE_NAME.fullmatch(name):
+        return ""
     fault = _fault(name, _IN_NODE_NAMES)
     return fault or ("has more than one @" if name.count("@") > 1 else "")
 
 
 def property_name_fault(name: str) -> str:
     """What is wrong with a property's name, "" if nothing is (DTSpec 2.2.4.1)."""
-    return _fault(name, _IN_PROPERTY_NAMES)
+    return "" if _LEGAL_PROPERTY_NAME.fullmatch(name) else _fault(name, _IN_PROPERTY_NAMES)
 
 
 def _fault(name: str, characters: bytes) -> str:
