@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from irqframe.errors import GuestError, InputError, IrqframeError, PluginError, SpecifierError, VmError
     from irqframe.flow import Injected, Irqchip, Source, SourceKind, Trigger, hookimpl
+    from irqframe.machine import Device, Machine
 
 __version__ = "0.1.0"
 
@@ -24,14 +25,17 @@ _HOMES = {
         "VmError",
     ),
     "irqframe.flow": ("Injected", "Irqchip", "Source", "SourceKind", "Trigger", "hookimpl"),
+    "irqframe.machine": ("Device", "Machine"),
 }
 
 __all__ = [
+    "Device",
     "GuestError",
     "Injected",
     "InputError",
     "Irqchip",
     "IrqframeError",
+    "Machine",
     "PluginError",
     "Source",
     "SourceKind",

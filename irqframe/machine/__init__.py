@@ -2,20 +2,28 @@
 
 from irqframe.machine._build import build, split_quirks
 from irqframe.machine._codes import CODES
+from irqframe.machine._complete import Boot, boot_tree, lacks
+from irqframe.machine._device import Device, pl011, virtio_mmio
 from irqframe.machine._load import examine, load_machine, plugin_bindings
 from irqframe.machine._model import Default, Machine, MachineSource, MsiSource
 from irqframe.machine._retarget import retarget
 
 __all__ = [
     "CODES",
+    "Boot",
     "Default",
+    "Device",
     "Machine",
     "MachineSource",
     "MsiSource",
+    "boot_tree",
     "build",
     "examine",
+    "lacks",
     "load_machine",
+    "pl011",
     "plugin_bindings",
     "retarget",
     "split_quirks",
+    "virtio_mmio",
 ]

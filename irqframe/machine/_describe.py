@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from irqframe.dt import Node, Tree
-from irqframe.errors import PluginError, Span
-from irqframe.flow import NodeSpec, Phandle, PropertyValue, SourceKind
+from irqframe.errors import PluginError, Span, SpecifierError
+from irqframe.flow import DescribeRequest, Flow, NodeSpec, Phandle, PropertyValue, Source, SourceKind, blaming
 
 
 class Described:
@@ -66,3 +66,46 @@ def _all(specs: Sequence[NodeSpec]) -> Iterator[NodeSpec]:
     for spec in specs:
         yield spec
         yield from _all(spec.children)
+
+
+def ask_describe(flow: Flow, request: DescribeRequest, tree: Tree) -> Described:
+    """Have an irqchip describe its nodes.
+
+    Args:
+        flow: with the irqchip registered.
+        request: what they shall serve.
+        tree: which they will stand in; it is not changed.
+
+    Raises:
+        SpecifierError: if it cannot serve that, or describes nothing at all.
+        PluginError: if it breaks the hook spec.
+    """
+    if not (flow.has("describe") and flow.has("encode")):
+        raise SpecifierError(f"{flow.chip_name} does not describe its nodes to other machines")
+    with blaming(flow.chip, flow.chip_name):
+        specs = flow.call("describe", request)
+    if not (isinstance(specs, tuple | list) and specs and all(isinstance(spec, NodeSpec) for spec in specs)):
+        raise PluginError(flow.chip_name, f"irqchip_describe returned {specs!r}, expected a tuple of NodeSpec")
+    return Described(tree, specs, tree.root.span, flow.chip_name)
+
+
+def ask_encode(flow: Flow, described: Described, source: Source) -> tuple[int, tuple[int, ...]]:
+    """Have an irqchip encode a source: phandle of the node that serves it, and the specifier.
+
+    Args:
+        flow: with the irqchip registered.
+        described: its nodes.
+        source: what to encode.
+
+    Raises:
+        SpecifierError: if it cannot serve the source.
+        PluginError: if it breaks the hook spec.
+    """
+    node = described.serves.get(source.kind)
+    if node is None:
+        raise SpecifierError(f"no node of {flow.chip_name} serves a {source.kind.value}")
+    with blaming(flow.chip, flow.chip_name):
+        cells = flow.call("encode", source)
+    if not (isinstance(cells, tuple | list) and all(isinstance(cell, int) and 0 <= cell < 1 << 32 for cell in cells)):
+        raise PluginError(flow.chip_name, f"irqchip_encode returned {cells!r}, expected a tuple of 32-bit cells")
+    return node.phandle or 0, tuple(cells)

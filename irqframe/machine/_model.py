@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from irqframe.dt import Cpu, InterruptRef, MsiRef, Node, Region, Tree
-from irqframe.flow import Irqchip, Source
+from irqframe.dt import Cpu, InterruptRef, MsiRef, Node, Region, Tree, to_dtb, to_dts
+from irqframe.flow import Irqchip, Plugin, Source
+from irqframe.machine._device import Device
+from irqframe.machine._nodes import RAM_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +83,60 @@ class Machine:
     timer: tuple[Source | None, Source | None]
     pmu: Source | None
     defaults: tuple[Default, ...]
+
+    @classmethod
+    def build(
+        cls,
+        irqchip: str,
+        cpus: int | Sequence[int] = 1,
+        memory: int | tuple[int, int] = RAM_SIZE,
+        devices: Iterable[Device | str] = ("pl011",),
+        *,
+        bootargs: str | None = None,
+        initrd: tuple[int, int] | None = None,
+        timer: bool = True,
+        pmu: bool = True,
+        plugins: Sequence[Plugin] | None = None,
+    ) -> Machine:
+        """Build a machine from nothing.
+
+        Args:
+            irqchip: name of the irqchip, as `irqframe plugins` lists it.
+            cpus: how many, or the MPIDR of each.
+            memory: how many bytes of RAM, or its address and size.
+            devices: in the order of the tree; by name ("pl011", "virtio-mmio") where nothing is to be said of them.
+            bootargs: the kernel's command line in /chosen.
+            initrd: address and size of an initial RAM disk, in /chosen.
+            timer: whether there is a generic timer.
+            pmu: whether there is a performance monitor.
+            plugins: the irqchips to choose from; None: the installed ones.
+
+        Returns:
+            The machine, as `load_machine` makes it of the tree that was written. The same call gives the same tree.
+
+        Raises:
+            ValueError: there is no CPU, a device has no such name, or two things would lie on the same address.
+            InputError: the irqchip cannot serve such a machine (E0608), or what was built is wrong.
+            PluginError: the irqchip is not installed, broken, or breaks the hook spec.
+        """
+        from irqframe.machine._builder import build_machine
+
+        return build_machine(
+            irqchip,
+            cpus,
+            memory,
+            devices,
+            bootargs=bootargs,
+            initrd=initrd,
+            timer=timer,
+            pmu=pmu,
+            plugins=plugins,
+        )
+
+    def dtb(self) -> bytes:
+        """Its tree as a DTB, which is what a guest boots from."""
+        return to_dtb(self.tree)
+
+    def dts(self) -> str:
+        """Its tree as device-tree source."""
+        return to_dts(self.tree)

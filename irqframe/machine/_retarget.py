@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 from irqframe import dt
 from irqframe.dt import InterruptRef, Node, Tree
-from irqframe.errors import Finding, InputError, PluginError, SpecifierError
-from irqframe.flow import DescribeRequest, Flow, NodeSpec, Plugin, Source, SourceKind, blaming
-from irqframe.machine._describe import Described
+from irqframe.errors import Finding, InputError, SpecifierError
+from irqframe.flow import DescribeRequest, Flow, Plugin, Source, SourceKind
+from irqframe.machine._describe import Described, ask_describe, ask_encode
 from irqframe.machine._entries import Cells, Entry, extended, map_rows
 from irqframe.machine._load import plugin_serves
 from irqframe.machine._messages import rewrite_messages
@@ -59,8 +59,6 @@ class _Retargeting:
         self.tree = dt.copy_tree(machine.tree)
         self.flow = Flow()
         self.flow.register_chip(plugin.chip(), plugin.name)
-        if not (self.flow.has("describe") and self.flow.has("encode")):
-            raise InputError([_refusal(machine, f"{plugin.name} does not describe its nodes to other machines")])
         self.findings: list[Finding] = []
         old = [node for path in _paths(machine) if (node := self.tree.node(path)) is not None]
         self.old_phandles = {node.phandle for node in old if node.phandle is not None}
@@ -102,11 +100,9 @@ class _Retargeting:
             size_cells=root.u32("#size-cells") or _SIZE_CELLS,
         )
         try:
-            with blaming(self.flow.chip, self.flow.chip_name):
-                specs = self.flow.call("describe", request)
+            return ask_describe(self.flow, request, self.tree)
         except SpecifierError as error:
             raise InputError([_refusal(self.machine, str(error))]) from error
-        return Described(self.tree, _node_specs(specs, self.flow.chip_name), self.tree.root.span, self.flow.chip_name)
 
     # Specifiers
 
@@ -135,17 +131,12 @@ class _Retargeting:
 
     def _encode(self, ref: InterruptRef, source: Source) -> tuple[int, Cells]:
         """Phandle and specifier of a source in the new nodes."""
-        node = self.described.serves.get(source.kind)
         try:
-            if node is None:
-                raise SpecifierError(f"no node of {self.flow.chip_name} serves a {source.kind.value}")
-            with blaming(self.flow.chip, self.flow.chip_name):
-                cells = _encoded(self.flow.call("encode", source), self.flow.chip_name)
+            return ask_encode(self.flow, self.described, source)
         except SpecifierError as error:
             message = f"{ref.node.path}: {error}"
             self.findings.append(Finding("E0608", message, ref.span, ref.node.path, expected=error.expected))
             return 0, ()
-        return node.phandle or 0, cells
 
     def _extended(self, node: Node, found: _Found) -> None:
         entries, rest = extended(node, self.nodes)
@@ -244,20 +235,6 @@ class _Retargeting:
             for prop in list(table.properties.values()) if table is not None else ():
                 if table is not None and prop.strings and any(_inside(prop.strings[0], path) for path in gone):
                     del table.properties[prop.name]
-
-
-def _encoded(cells: object, plugin: str) -> tuple[int, ...]:
-    """What `irqchip_encode` returned, if it is a specifier."""
-    if isinstance(cells, tuple | list) and all(isinstance(cell, int) and 0 <= cell < 1 << 32 for cell in cells):
-        return tuple(cells)
-    raise PluginError(plugin, f"irqchip_encode returned {cells!r}, expected a tuple of 32-bit cells")
-
-
-def _node_specs(specs: object, plugin: str) -> tuple[NodeSpec, ...]:
-    """What `irqchip_describe` returned, if it is nodes; the nodes that it says no more of are looked at later."""
-    if isinstance(specs, tuple | list) and specs and all(isinstance(spec, NodeSpec) for spec in specs):
-        return tuple(specs)
-    raise PluginError(plugin, f"irqchip_describe returned {specs!r}, expected a tuple of NodeSpec")
 
 
 def _paths(machine: Machine) -> list[str]:
