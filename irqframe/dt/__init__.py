@@ -16,6 +16,7 @@ from irqframe.dt._interrupts import Hop, InterruptRef, interrupts
 from irqframe.dt._load import load
 from irqframe.dt._machine_nodes import Cpu, PmuNode, Region, TimerNode, cpus, memory, pmu, timer
 from irqframe.dt._msi import MsiRef, msi_routes
+from irqframe.dt._msi_ranges import MsiRange, msi_ranges
 from irqframe.dt._overlay import apply_overlay, refuse_overlay
 from irqframe.dt._status import enabled, is_enabled
 from irqframe.dt._symbols import add_symbols
@@ -28,6 +29,7 @@ __all__ = [
     "Cpu",
     "Hop",
     "InterruptRef",
+    "MsiRange",
     "MsiRef",
     "Node",
     "Piece",
@@ -50,6 +52,7 @@ __all__ = [
     "load_bindings",
     "machine_bindings",
     "memory",
+    "msi_ranges",
     "msi_routes",
     "parse_dts",
     "pmu",

@@ -5,6 +5,8 @@
 2. A row matches if it equals the wanted unit under the mask; the first that matches counts.
 3. Rows whose parent is disabled do not match (Linux).
 4. Where a row cannot be read its length is unknown, so the map ends there, with a finding; the rows before it serve.
+5. Some controllers have an `interrupt-map` in a form of their own, which their drivers read; here as in Linux it is
+   passed over, and interrupts end at the controller (`reads_own_map`).
 """
 
 from __future__ import annotations
@@ -18,6 +20,20 @@ from irqframe.dt._tree import Node, Property
 from irqframe.errors import Span
 
 Cells = tuple[int, ...]
+
+# Linux's of_irq_imap_abusers.
+_OWN_MAPS = frozenset(
+    {
+        "CBEA,platform-spider-pic",
+        "fsl,ls1021a-extirq",
+        "fsl,ls1043a-extirq",
+        "fsl,ls1088a-extirq",
+        "pasemi,rootbus",
+        "realtek,rtl-intc",
+        "renesas,rza1-irqc",
+        "sti,platform-spider-pic",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +65,9 @@ class InterruptMap:
 
     Attributes:
         node: the nexus.
+        mask: what of a unit address and specifier counts.
         rows: distinct rows under the mask that can match, in order.
         whole: False if it could not be read to its end, so that a row may be missing.
-        duplicates: how many rows can never match because an earlier one does.
     """
 
     node: Node
@@ -59,18 +75,30 @@ class InterruptMap:
     rows: list[Row] = field(default_factory=list)
     whole: bool = True
     _by_unit: dict[Cells, Row] = field(default_factory=dict)
+    _disabled: dict[Cells, Row] = field(default_factory=dict)
 
     def add(self, row: Row) -> None:
-        """Append a row, unless an earlier one takes everything that it would match."""
-        if self._by_unit.setdefault(self._masked(row.unit), row) is row:
+        """Append a row, unless its parent is disabled or an earlier one takes everything that it would match."""
+        if not is_enabled(row.parent.target):
+            self._disabled.setdefault(self._masked(row.unit), row)
+        elif self._by_unit.setdefault(self._masked(row.unit), row) is row:
             self.rows.append(row)
 
     def find(self, unit: Cells) -> Row | None:
         """The first row that matches a unit address and specifier."""
         return self._by_unit.get(self._masked(unit))
 
+    def find_disabled(self, unit: Cells) -> Row | None:
+        """The first row that would match a unit address and specifier if its parent were not disabled."""
+        return self._disabled.get(self._masked(unit))
+
     def _masked(self, unit: Cells) -> Cells:
         return tuple(cell & mask for cell, mask in zip(unit, self.mask, strict=True))
+
+
+def reads_own_map(node: Node) -> bool:
+    """Whether a controller's `interrupt-map` is for its driver alone."""
+    return node.has("interrupt-controller") and not _OWN_MAPS.isdisjoint(node.compatible)
 
 
 def read_map(providers: Providers, nexus: Node, address_cells: int, interrupt_cells: int) -> InterruptMap:
@@ -85,13 +113,13 @@ def read_map(providers: Providers, nexus: Node, address_cells: int, interrupt_ce
         made.whole = False
         return made
     start = index = 0
+    row: Row | None = None
     while start < len(cells):
-        row = _read_row(providers, nexus, prop, cells, start, width, index)
+        row = _read_row(providers, nexus, prop, cells, start, width, index, _explained(row))
         if row is None:
             made.whole = False
             break
-        if is_enabled(row.parent.target):
-            made.add(row)
+        made.add(row)
         start += width + 1 + len(row.address) + len(row.specifier)
         index += 1
     return made
@@ -116,17 +144,17 @@ def _read_mask(providers: Providers, nexus: Node, width: int) -> Cells | None:
 
 
 def _read_row(
-    providers: Providers, nexus: Node, prop: Property, cells: Cells, start: int, width: int, index: int
+    providers: Providers, nexus: Node, prop: Property, cells: Cells, start: int, width: int, index: int, hint: str
 ) -> Row | None:
     at = start + width
     if at >= len(cells):
         found = count(len(cells) - start, "cell")
         _cut(providers, nexus, prop, start, f"at least {count(width + 1, 'cell')} in row {index}", found)
         return None
-    parent = providers.target(nexus, prop, at, cells[at])
+    parent = providers.target(nexus, prop, at, cells[at], hint=hint)
     if parent is None:
         return None
-    interrupt_cells = providers.interrupt_cells(parent)
+    interrupt_cells = providers.interrupt_cells(parent, hint=hint)
     address_cells = providers.parent_address_cells(parent.target)
     if interrupt_cells is None or address_cells is None:
         return None
@@ -144,6 +172,18 @@ def _read_row(
         cells[middle:end],
         cell_span(prop, start),
         tuple(cell_span(prop, cell) for cell in range(middle, end)),
+    )
+
+
+def _explained(before: Row | None) -> str:
+    """Where a phandle is none, the row before it often has more or fewer cells than whoever wrote it thought."""
+    if before is None:
+        return ""
+    path = before.parent.target.path
+    address, specifier = count(len(before.address), "cell"), count(len(before.specifier), "cell")
+    return (
+        f"row {before.index} was read with {address} of unit address and {specifier} of specifier after its phandle, "
+        f"as `#address-cells` and `#interrupt-cells` of {path} have it"
     )
 
 

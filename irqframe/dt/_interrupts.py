@@ -5,10 +5,12 @@ The rules are those of the Devicetree Specification v0.4, 2.4, and where it is s
 
 1. Disabled nodes, and what is below them, have no interrupts: nothing of them is read and nothing is reported.
 2. A specifier whose parent is a nexus goes through the nexus' map, with the unit address from the device's own `reg`,
-   and on through further maps, until a controller takes it. A controller that has a map of its own as well takes what
-   its map does not match.
+   and on through further maps, until a controller takes it. The map of a controller counts before the controller,
+   which takes what a row of the map sends to the controller itself.
 3. Each distinct row of an interrupt map is a source too: the device behind it, on a bus such as PCI, is found later.
-4. A fault is reported once, at the place that is wrong; whatever does not depend on it still resolves.
+4. A device without a `reg`, or with a short one, finds its row only if the map's mask passes over the unit address.
+   (Linux 6.11 and later take zeros for what is missing; before, nothing was found.)
+5. A fault is reported once, at the place that is wrong; whatever does not depend on it still resolves.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from irqframe.dt._interrupt_map import InterruptMap, Row, read_map
+from irqframe.dt._interrupt_map import InterruptMap, Row, read_map, reads_own_map
 from irqframe.dt._providers import Providers, Reference
 from irqframe.dt._report import Report, cell_span, cells_text, count
 from irqframe.dt._specifiers import Specifier, specifiers
@@ -82,13 +84,13 @@ def interrupts(tree: Tree) -> tuple[tuple[InterruptRef, ...], tuple[Finding, ...
         The interrupts that resolve, and a finding for each fault that keeps others from it (E0401 to E0413).
     """
     report = Report()
-    resolver = _Resolver(tree, report)
+    resolver = Resolver(tree, report)
     found = tuple(ref for node in enabled(tree) for ref in resolver.of_node(node))
     return found, report.findings
 
 
 @dataclass(frozen=True, slots=True)
-class _Cursor:
+class Cursor:
     """Where an interrupt has come to: the provider, and the unit address and specifier it has there."""
 
     provider: Reference
@@ -98,7 +100,9 @@ class _Cursor:
     hops: tuple[Hop, ...]
 
 
-class _Resolver:
+class Resolver:
+    """Follows the interrupts of one tree; faults go to its report."""
+
     def __init__(self, tree: Tree, report: Report) -> None:
         self.report = report
         self.providers = Providers(tree, report)
@@ -113,7 +117,7 @@ class _Resolver:
             if ref is not None:
                 named = specifier.index < len(names)
                 yield replace(ref, name=names[specifier.index]) if named else ref
-        if node.has("interrupt-map"):
+        if sends_on(node):
             yield from self._of_rows(node)
 
     def _of_device(self, node: Node, specifier: Specifier) -> InterruptRef | None:
@@ -121,7 +125,7 @@ class _Resolver:
         if address is None:
             return None
         first = Hop(node, specifier.property, specifier.spans[0])
-        end = self._follow(_Cursor(specifier.parent, address, specifier.cells, specifier.spans, (first,)))
+        end = self.follow(Cursor(specifier.parent, address, specifier.cells, specifier.spans, (first,)))
         if end is None:
             return None
         controller = end.provider.target
@@ -130,14 +134,15 @@ class _Resolver:
     def _unit_address(self, node: Node, specifier: Specifier) -> tuple[int, ...] | None:
         """The device's unit address, as its nexus wants it; empty before a controller without a map."""
         nexus = specifier.parent.target
-        if not nexus.has("interrupt-map"):
+        if not sends_on(nexus):
             return ()
         wanted = self.providers.unit_address_cells(nexus)
-        if wanted is None:
+        table = None if wanted is None else self._map(specifier.parent, wanted)
+        if wanted is None or table is None:
             return None
         cells = node.cells("reg")[:wanted]
-        if len(cells) == wanted:
-            return cells
+        if len(cells) == wanted or not any(table.mask[:wanted]):
+            return cells + (0,) * (wanted - len(cells))
         reg = node.properties.get("reg")
         self.report.add(
             "E0409",
@@ -155,7 +160,7 @@ class _Resolver:
         address_cells = self.providers.unit_address_cells(nexus)
         table = None if address_cells is None else self._map(own, address_cells)
         for row in table.rows if table is not None else ():
-            end = self._follow(_after(row, nexus, ()), [nexus])
+            end = self.follow(_after(row, nexus, ()), [nexus])
             if end is not None:
                 controller = end.provider.target
                 yield InterruptRef(
@@ -171,11 +176,13 @@ class _Resolver:
             self._maps[key] = read_map(self.providers, nexus.target, address_cells, interrupt_cells)
         return self._maps[key]
 
-    def _follow(self, cursor: _Cursor, passed: list[Node] | None = None) -> _Cursor | None:
+    def follow(self, cursor: Cursor, passed: list[Node] | None = None) -> Cursor | None:
         """Follow maps until a controller takes the interrupt; None, with a finding, if none does."""
         way = list(passed or ())
-        while cursor.provider.target.has("interrupt-map"):
+        while sends_on(cursor.provider.target):
             nexus = cursor.provider.target
+            if way and way[-1] is nexus and nexus.has("interrupt-controller"):
+                break
             if nexus in way or len(way) >= MAX_LEVELS:
                 self._endless(way, nexus)
                 return None
@@ -184,8 +191,6 @@ class _Resolver:
                 return None
             row = table.find(cursor.address + cursor.specifier)
             if row is None:
-                if nexus.has("interrupt-controller"):
-                    break
                 self._no_row(table, cursor)
                 return None
             way.append(nexus)
@@ -207,24 +212,32 @@ class _Resolver:
             subject=frozenset(map(id, cycle)) if looping else id(first),
         )
 
-    def _no_row(self, table: InterruptMap, cursor: _Cursor) -> None:
+    def _no_row(self, table: InterruptMap, cursor: Cursor) -> None:
         # A map that could not be read to its end may lack just this row, and has its own finding.
         if not table.whole:
             return
         device = cursor.hops[-1]
         prop = table.node.properties["interrupt-map"]
+        unit = cursor.address + cursor.specifier
+        off = table.find_disabled(unit)
         self.report.add(
             "E0407",
             f"no row of the interrupt map of {table.node.path} matches",
             device.node,
             device.span,
             expected="a row for the unit address and specifier, under `interrupt-map-mask`",
-            found=cells_text(cursor.address + cursor.specifier),
+            found=cells_text(unit),
+            hint="" if off is None else f"row {off.index} would, but {off.parent.target.path} is disabled",
             related=((cell_span(prop, 0), "the interrupt map"),),
         )
 
 
-def _after(row: Row, nexus: Node, hops: tuple[Hop, ...]) -> _Cursor:
+def sends_on(node: Node) -> bool:
+    """Whether a node is a nexus: what comes to it goes on through its map."""
+    return node.has("interrupt-map") and not reads_own_map(node)
+
+
+def _after(row: Row, nexus: Node, hops: tuple[Hop, ...]) -> Cursor:
     """Where a row of a map leads."""
     hop = Hop(nexus, "interrupt-map", row.span, row.index)
-    return _Cursor(row.parent, row.address, row.specifier, row.spans or (row.span,), (*hops, hop))
+    return Cursor(row.parent, row.address, row.specifier, row.spans or (row.span,), (*hops, hop))

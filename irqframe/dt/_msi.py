@@ -2,7 +2,8 @@
 
 1. `msi-map` counts if both are there. Its rows have four cells: RID base, phandle, MSI base, length (Linux, of_map_id);
    the third cell is there even if the controller has no `#msi-cells`, as it is in QEMU's trees.
-2. `msi-parent` is a list of phandles, each with the controller's `#msi-cells` (0 or 1) cells after it.
+2. `msi-parent` is a list of phandles, each with the controller's `#msi-cells` cells after it; a zero phandle is a hole
+   (Linux). A row of `msi-map` has room for one cell only.
 3. A disabled controller takes nothing: a finding.
 """
 
@@ -10,9 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from irqframe.dt._providers import Providers, Reference
+from irqframe.dt._providers import MAX_CELLS, Providers, Reference
 from irqframe.dt._report import Report, cell_span, count
-from irqframe.dt._status import enabled, is_enabled
+from irqframe.dt._status import enabled
 from irqframe.dt._tree import Node, Property, Tree
 from irqframe.errors import Finding, Span
 
@@ -58,7 +59,7 @@ def msi_routes(tree: Tree) -> tuple[tuple[MsiRef, ...], tuple[Finding, ...]]:
         tree: a tree as it was loaded; its values may be anything.
 
     Returns:
-        The routes, and a finding for each fault (E0403, E0411, E0420 to E0424).
+        The routes, and a finding for each fault (E0403, E0411, E0420 to E0425).
     """
     report = Report()
     reader = _Reader(Providers(tree, report), report)
@@ -92,6 +93,9 @@ class _Reader:
             size = None if reference is None else self._msi_cells(reference)
             if reference is None or size is None or not self._rid_fits(node, prop, start, rid, mask):
                 continue
+            if size > 1:
+                self._too_wide(node, reference, size)
+                continue
             specifier = (base,) * size
             refs.append(MsiRef(node, reference.target, rid, base, length, mask, reference.span, specifier))
         return refs
@@ -104,6 +108,9 @@ class _Reader:
         refs = []
         start = 0
         while start < len(cells):
+            if not cells[start]:
+                start += 1
+                continue
             reference = self.providers.target(node, prop, start, cells[start])
             size = None if reference is None else self._msi_cells(reference)
             if reference is None or size is None:
@@ -138,20 +145,10 @@ class _Reader:
                 subject=(id(reference.owner), reference.span, id(controller)),
             )
             return None
-        if not is_enabled(controller):
-            self.report.add(
-                "E0411",
-                f"messages are sent to {controller.path}, which is disabled",
-                controller,
-                controller.properties["status"].span,
-                expected='`status = "okay";`, or another MSI controller for its users',
-                found="an MSI controller that no operating system will start",
-                related=((reference.span, "messages are sent to it here"),),
-                subject=id(controller),
-            )
+        if not self.providers.is_present(reference, "messages are", "MSI"):
             return None
         cells = controller.u32("#msi-cells") if controller.has("#msi-cells") else 0
-        if cells in (0, 1):
+        if cells is not None and cells <= MAX_CELLS:
             return cells
         prop = controller.properties["#msi-cells"]
         self.report.add(
@@ -159,11 +156,25 @@ class _Reader:
             f"{controller.path} has no usable `#msi-cells`",
             controller,
             prop.span,
-            expected="one cell, 0 or 1",
+            expected=f"one cell, at most {MAX_CELLS}",
             found=count(len(prop.data), "byte") if cells is None else str(cells),
             subject=id(controller),
         )
         return None
+
+    def _too_wide(self, node: Node, reference: Reference, size: int) -> None:
+        declared = reference.target.properties["#msi-cells"]
+        self.report.add(
+            "E0425",
+            f"a row of `msi-map` has room for one cell, and {reference.target.path} wants more",
+            node,
+            reference.span,
+            expected="a controller with `#msi-cells` of 0 or 1",
+            found=count(size, "cell"),
+            hint="`msi-parent` can name such a controller",
+            related=((declared.span, "the controller's `#msi-cells`"),),
+            subject=(id(node), id(reference.target)),
+        )
 
     def _mask(self, node: Node) -> int:
         prop = node.properties.get("msi-map-mask")

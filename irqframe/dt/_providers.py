@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from irqframe.dt._report import Report, cell_span, count
-from irqframe.dt._status import is_enabled
+from irqframe.dt._status import absent_by
 from irqframe.dt._tree import Node, Property, Tree
 from irqframe.errors import Span
 
@@ -85,7 +85,7 @@ class Providers:
         )
         return None
 
-    def target(self, owner: Node, prop: Property, cell: int, phandle: int) -> Reference | None:
+    def target(self, owner: Node, prop: Property, cell: int, phandle: int, *, hint: str = "") -> Reference | None:
         """The node that `phandle`, cell `cell` of `prop`, stands for; None, with a finding, if there is none."""
         span = cell_span(prop, cell)
         found = None if phandle in _NO_PHANDLES else self._phandles.get(phandle)
@@ -98,15 +98,16 @@ class Providers:
             span,
             expected="the phandle of a node in this tree",
             found=f"{phandle:#x}",
+            hint=hint,
             subject=(id(prop), cell),
         )
         return None
 
-    def interrupt_cells(self, reference: Reference) -> int | None:
+    def interrupt_cells(self, reference: Reference, *, hint: str = "") -> int | None:
         """`#interrupt-cells` of a provider, 0 to 16; None, with a finding, if it has none or no such number."""
         provider = reference.target
         if not provider.has("#interrupt-cells") and not _claims_to_provide(provider):
-            self._not_a_provider(reference)
+            self._not_a_provider(reference, hint)
             return None
         if id(provider) not in self._cells:
             self._cells[id(provider)] = self._read_cells(reference)
@@ -134,7 +135,7 @@ class Providers:
         )
         return None
 
-    def _not_a_provider(self, reference: Reference) -> None:
+    def _not_a_provider(self, reference: Reference, hint: str) -> None:
         self.report.add(
             "E0405",
             f"{reference.target.path} is no interrupt controller",
@@ -142,6 +143,7 @@ class Providers:
             reference.span,
             expected="a node with `#interrupt-cells` and `interrupt-controller` or `interrupt-map`",
             found="neither",
+            hint=hint,
             related=((reference.target.span, "the node that is named"),),
             subject=(id(reference.owner), reference.span, id(reference.target)),
         )
@@ -177,7 +179,7 @@ class Providers:
         return None
 
     def may_end_at(self, reference: Reference) -> bool:
-        """Whether interrupts can end at a provider: an enabled controller; a finding if not."""
+        """Whether interrupts can end at a provider: a controller that an operating system finds; a finding if not."""
         provider = reference.target
         if not provider.has("interrupt-controller"):
             self.report.add(
@@ -191,19 +193,32 @@ class Providers:
                 subject=id(provider),
             )
             return False
-        if not is_enabled(provider):
-            self.report.add(
-                "E0411",
-                f"interrupts are sent to {provider.path}, which is disabled",
-                provider,
-                provider.properties["status"].span,
-                expected='`status = "okay";`, or another interrupt parent for its users',
-                found="an interrupt controller that no operating system will start",
-                related=((reference.span, "interrupts are sent to it here"),),
-                subject=id(provider),
-            )
-            return False
-        return True
+        return self.is_present(reference, "interrupts are", "interrupt")
+
+    def is_present(self, reference: Reference, what: str, kind: str) -> bool:
+        """Whether a controller and all above it are enabled; a finding if not.
+
+        Args:
+            reference: who sends to the controller.
+            what: "interrupts are" or "messages are", for the finding.
+            kind: of controller: "interrupt" or "MSI".
+        """
+        controller = reference.target
+        off = absent_by(controller)
+        if off is None:
+            return True
+        which = "which" if off is controller else f"in {off.path}, which"
+        self.report.add(
+            "E0411",
+            f"{what} sent to {controller.path}, {which} is disabled",
+            controller,
+            off.properties["status"].span,
+            expected=f'`status = "okay";`, or another {kind} parent for its users',
+            found=f"an {kind} controller that no operating system will start",
+            related=((reference.span, f"{what} sent to it here"),),
+            subject=id(controller),
+        )
+        return False
 
 
 def _claims_to_provide(node: Node) -> bool:

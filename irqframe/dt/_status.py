@@ -17,6 +17,14 @@ def is_enabled(node: Node) -> bool:
     return status is None or status.data.partition(b"\0")[0] in (b"okay", b"ok")
 
 
+def absent_by(node: Node) -> Node | None:
+    """The node that takes `node` away from an operating system: the nearest disabled one, itself or above; or None."""
+    above: Node | None = node
+    while above is not None and is_enabled(above):
+        above = above.parent
+    return above
+
+
 def enabled(tree: Tree) -> Iterator[Node]:
     """Every node that is enabled and has no disabled ancestor, parents before children, in order."""
     stack = [tree.root]

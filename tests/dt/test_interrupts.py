@@ -179,6 +179,11 @@ FAULTY = (
         f'interrupt-parent = <&c>; c: c {{ {ONE} status = "disabled"; }}; a {{ interrupts = <1>; }};',
         findings=(("E0411", "status"),),
     ),
+    Case(
+        "a controller in a disabled node",
+        f'interrupt-parent = <&c>; bus {{ status = "disabled"; c: c {{ {ONE} }}; }}; a {{ interrupts = <1>; }};',
+        findings=(("E0411", "status"),),
+    ),
 )
 
 

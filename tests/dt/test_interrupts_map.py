@@ -106,15 +106,26 @@ CASES = (
         (("/pci", 1, (0, 0, 0, 1), (4,), "/small"), ("/pci/dev@0", 0, (), (4,), "/small")),
     ),
     Case(
-        "a controller with a map takes what its map does not match",
+        "the map of a controller counts before the controller",
         SMALL + "both: both { interrupt-controller; #interrupt-cells = <1>; #address-cells = <0>;"
         "  interrupt-map = <1 &small 8>; };"
         "a { interrupt-parent = <&both>; interrupts = <1>, <2>; };",
-        (
-            ("/both", 0, (1,), (8,), "/small"),
-            ("/a", 0, (), (8,), "/small"),
-            ("/a", 1, (), (2,), "/both"),
-        ),
+        (("/both", 0, (1,), (8,), "/small"), ("/a", 0, (), (8,), "/small")),
+        (("E0407", "2"),),
+    ),
+    Case(
+        "a controller takes what its map sends to the controller itself",
+        "both: both { interrupt-controller; #interrupt-cells = <1>; #address-cells = <0>;"
+        "  interrupt-map = <1 &both 8>; };"
+        "a { interrupt-parent = <&both>; interrupts = <1>; };",
+        (("/both", 0, (1,), (8,), "/both"), ("/a", 0, (), (8,), "/both")),
+    ),
+    Case(
+        "some controllers read their map themselves",
+        GIC + 'x: x { compatible = "fsl,ls1043a-extirq"; interrupt-controller; #interrupt-cells = <2>;'
+        "  #address-cells = <0>; interrupt-map = <0 0 &gic 0 131 4>, <1 0 &gic 0 132 4>; };"
+        "a { interrupt-parent = <&x>; interrupts = <1 8>; };",
+        (("/a", 0, (), (1, 8), "/x"),),
     ),
     Case(
         "no row matches",
@@ -165,6 +176,11 @@ CASES = (
         "a nexus with #address-cells that no bus has",
         SMALL + "n: n { #address-cells = <0x7fffffff>; #interrupt-cells = <1>; interrupt-map = <1 &small 8>; };",
         findings=(("E0413", "#address-cells"),),
+    ),
+    Case(
+        "a device below a nexus needs no reg if the mask passes over it",
+        SMALL + pci("<0 0 0 1 &small 3>", mask="0 0 0 7", below="a { interrupts = <1>; };"),
+        (("/pci", 0, (0, 0, 0, 1), (3,), "/small"), ("/pci/a", 0, (), (3,), "/small")),
     ),
     Case(
         "a device below a nexus has no reg",
@@ -222,6 +238,28 @@ def test_hops_lead_through_every_map() -> None:
     row = refs[-2]
     assert [hop.node.path for hop in row.hops] == ["/pci", "/outer"]
     assert row.span == row.hops[0].span
+
+
+def finding_of(body: str) -> Finding:
+    (finding,) = interrupts(parse_dts(tree(body), "t.dts"))[1]
+    return finding
+
+
+def test_a_row_that_is_disabled_is_named() -> None:
+    off = 'off: off { interrupt-controller; #interrupt-cells = <1>; status = "disabled"; };'
+    finding = finding_of(off + pci("<0 0 0 1 &off 3>", below=device(0, 1)))
+    assert (finding.code, finding.hint) == ("E0407", "row 0 would, but /off is disabled")
+
+
+@pytest.mark.parametrize("rest", ["0x99", "&d", "0"])
+def test_a_row_of_another_length_than_meant_is_explained(rest: str) -> None:
+    # What boards get wrong: the parent has #address-cells, and the rows have no parent unit address.
+    finding = finding_of("d: d { };" + GIC + pci(f"<0 0 0 1 &gic 0 3 4>, <0 0 0 0 0 0 {rest} 0>"))
+    assert finding.code in ("E0403", "E0405")
+    assert finding.hint == (
+        "row 0 was read with 2 cells of unit address and 3 cells of specifier after its phandle, "
+        "as `#address-cells` and `#interrupt-cells` of /gic have it"
+    )
 
 
 def test_a_chain_of_maps_is_bounded() -> None:

@@ -96,9 +96,29 @@ CASES = (
         findings=(("E0411", "status"),),
     ),
     Case(
-        "#msi-cells of two",
-        "c: c { msi-controller; #msi-cells = <2>; }; dev { msi-parent = <&c 1 2>; }; e { msi-parent = <&c 1 2>; };",
+        "msi-parent of controllers with two cells and with none, and a hole",
+        FRAME + "c: c { msi-controller; #msi-cells = <2>; }; dev { msi-parent = <&c 1 2>, <0>, <&v2m>, <&c 3 4>; };",
+        (
+            ("/dev", "/c", 0, 1, 1, NO_MASK, (1, 2)),
+            ("/dev", "/v2m", 0, 0, 1, NO_MASK, ()),
+            ("/dev", "/c", 0, 3, 1, NO_MASK, (3, 4)),
+        ),
+    ),
+    Case(
+        "msi-map names a controller with two cells, which is said once",
+        FRAME + "c: c { msi-controller; #msi-cells = <2>; };pci { msi-map = <0 &c 1 8>, <8 &v2m 0 8>, <16 &c 2 8>; };",
+        (("/pci", "/v2m", 8, 0, 8, NO_MASK, ()),),
+        (("E0425", "&c"),),
+    ),
+    Case(
+        "#msi-cells that no controller has",
+        "c: c { msi-controller; #msi-cells = <17>; }; dev { msi-parent = <&c 1 2>; }; e { msi-parent = <&c 1 2>; };",
         findings=(("E0422", "#msi-cells"),),
+    ),
+    Case(
+        "a controller in a disabled node",
+        'bus { status = "disabled"; c: c { msi-controller; }; }; dev { msi-parent = <&c>; };',
+        findings=(("E0411", "status"),),
     ),
     Case(
         "msi-map-mask is two cells",
