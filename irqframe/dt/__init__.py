@@ -13,6 +13,7 @@ from irqframe.dt._dtb import read_dtb
 from irqframe.dt._dts import parse_dts
 from irqframe.dt._emit import to_dtb, to_dts
 from irqframe.dt._interrupts import Hop, InterruptRef, interrupts
+from irqframe.dt._intx import IntxRoute, intx_routes
 from irqframe.dt._load import load
 from irqframe.dt._machine_nodes import Cpu, PmuNode, Region, TimerNode, cpus, memory, pmu, timer
 from irqframe.dt._msi import MsiRef, msi_routes
@@ -29,6 +30,7 @@ __all__ = [
     "Cpu",
     "Hop",
     "InterruptRef",
+    "IntxRoute",
     "MsiRange",
     "MsiRef",
     "Node",
@@ -47,6 +49,7 @@ __all__ = [
     "distinct",
     "enabled",
     "interrupts",
+    "intx_routes",
     "is_enabled",
     "load",
     "load_bindings",
