@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from irqframe.dt._addresses import addresses, reg
 from irqframe.dt._bindings import BindingSet, load_bindings, machine_bindings
+from irqframe.dt._cascade import Upstream, is_controller, upstreams
 from irqframe.dt._codes import CODES
 from irqframe.dt._copy import copy_tree
 from irqframe.dt._dtb import read_dtb
@@ -41,6 +42,7 @@ __all__ = [
     "Region",
     "TimerNode",
     "Tree",
+    "Upstream",
     "add_symbols",
     "addresses",
     "apply_overlay",
@@ -50,6 +52,7 @@ __all__ = [
     "enabled",
     "interrupts",
     "intx_routes",
+    "is_controller",
     "is_enabled",
     "load",
     "load_bindings",
@@ -65,5 +68,6 @@ __all__ = [
     "timer",
     "to_dtb",
     "to_dts",
+    "upstreams",
     "validate",
 ]

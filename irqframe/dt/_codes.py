@@ -118,6 +118,7 @@ _INTERRUPTS = {
     "E0411": "interrupts or messages are sent to a controller that is disabled",
     "E0413": "a node of an interrupt-map has no usable #address-cells",
     "W0414": "Linux takes the INTx pins of a PCI function to other lines than its bridges do",
+    "E0415": "interrupt controllers send to each other in a circle",
     "E0420": "msi-map or msi-parent has a wrong length",
     "E0421": "messages are sent to a node that is no MSI controller",
     "E0422": "an MSI controller has no usable #msi-cells",

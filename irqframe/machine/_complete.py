@@ -12,7 +12,6 @@ from irqframe import dt
 from irqframe.dt import Node, Tree
 from irqframe.errors import IrqframeError, SpecifierError
 from irqframe.flow import DescribeRequest, Flow, Source, blaming
-from irqframe.machine._copy import copy_tree
 from irqframe.machine._describe import ask_describe
 from irqframe.machine._model import Machine
 from irqframe.machine._nodes import (
@@ -76,7 +75,7 @@ def boot_tree(machine: Machine, boot: Boot) -> Tree:
     """
     if boot == Boot():
         return machine.tree
-    tree = copy_tree(machine.tree)
+    tree = dt.copy_tree(machine.tree)
     if boot.memory is not None:
         _set_memory(machine, tree, boot.memory)
     elif boot.complete and not machine.memory:
