@@ -56,6 +56,11 @@ def load_tree(path: str) -> Tree:
     return load(path)
 
 
+def tree_of(path: str, irqchip: str | None) -> Tree:
+    """Read a tree and, if `irqchip` is given, re-target the machine that it must be then."""
+    return load_tree(path) if irqchip is None else machine_of(path, irqchip).tree
+
+
 def machine_of(path: str, irqchip: str | None) -> Machine:
     """Read a machine and, if `irqchip` is another than its own, re-target it."""
     from irqframe.flow import find

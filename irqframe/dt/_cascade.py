@@ -4,19 +4,22 @@
    controller. The tree does not say which of them stands for which of its lines.
 2. An MSI controller with `msi-ranges` raises those.
 3. A controller without either that stands in a device with interrupts raises those: a bank of a pin controller.
-4. A controller without these that names an `interrupt-parent` of its own, or stands below another controller, hands
+4. A controller without these that has an MSI controller sends messages.
+5. A controller without these that names an `interrupt-parent` of its own, or stands below another controller, hands
    its lines to that one; how they are numbered there only its binding says (Linux calls this a hierarchy).
-5. Of any other controller the tree does not say it: its driver has it from properties of its own, or nothing is wired.
+6. Of any other controller the tree does not say it: its driver has it from properties of its own, or nothing is wired.
    What it sends is taken to go to the interrupt parent that it inherits.
-6. A controller that is its own interrupt parent, or has none, is a root: it signals CPUs.
+7. A controller that is its own interrupt parent, or has none, is a root: it signals CPUs. So is one that inherits a
+   controller which sends to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from irqframe.dt._interrupts import InterruptRef
+from irqframe.dt._interrupts import MAX_LEVELS, InterruptRef
+from irqframe.dt._msi import MsiRef
 from irqframe.dt._msi_ranges import MsiRange
 from irqframe.dt._providers import Providers
 from irqframe.dt._report import Report
@@ -31,7 +34,8 @@ class Upstream:
 
     Attributes:
         node: the controller, of interrupts or of MSIs.
-        property: what says so: "interrupts", "interrupts-extended", "msi-ranges", "interrupt-parent"; "" if none does.
+        property: what says so: "interrupts", "interrupts-extended", "msi-ranges", "msi-parent", "msi-map",
+            "interrupt-parent"; "" if none does.
         span: place of that property's first cell; of the node if there is none.
         refs: the interrupts that it raises.
         ranges: the interrupts that it raises for messages.
@@ -49,7 +53,7 @@ class Upstream:
 
 
 def upstreams(
-    tree: Tree, refs: Sequence[InterruptRef], ranges: Sequence[MsiRange]
+    tree: Tree, refs: Sequence[InterruptRef], ranges: Sequence[MsiRange] = (), messages: Sequence[MsiRef] = ()
 ) -> tuple[tuple[Upstream, ...], tuple[Finding, ...]]:
     """The upstream of every enabled controller, in tree order.
 
@@ -57,6 +61,7 @@ def upstreams(
         tree: the tree.
         refs: its interrupts, from `interrupts`.
         ranges: its MSI ranges, from `msi_ranges`.
+        messages: its MSI routes, from `msi_routes`.
 
     Returns:
         One for each controller, and a finding for each circle of controllers (E0415).
@@ -71,11 +76,27 @@ def upstreams(
     raised: dict[Node, list[MsiRange]] = {}
     for one in ranges:
         raised.setdefault(one.node, []).append(one)
-    found = tuple(
-        _upstream(providers, node, own, tuple(raised.get(node, ()))) for node in enabled(tree) if is_controller(node)
+    sent: dict[Node, list[MsiRef]] = {}
+    for route in messages:
+        if route.controller is not route.node:
+            sent.setdefault(route.node, []).append(route)
+    ways = tuple(
+        _raising(node, own, raised.get(node, [])) or _sending(node, sent.get(node, [])) or _handing_on(providers, node)
+        for node in enabled(tree)
+        if is_controller(node)
     )
-    _circles(report, found)
-    return found, report.findings
+    _circles(report, [one for one in ways if one.stated])
+    by_node = {one.node: one for one in ways}
+    return tuple(replace(one, parents=()) if _is_root(one, by_node) else one for one in ways), report.findings
+
+
+def _is_root(upstream: Upstream, by_node: Mapping[Node, Upstream]) -> bool:
+    above: Upstream | None = upstream
+    for _ in range(0 if upstream.stated else MAX_LEVELS):
+        above = by_node.get(above.parents[0]) if above is not None and above.parents else None
+        if above is not None and upstream.node in above.parents:
+            return True
+    return False
 
 
 def is_controller(node: Node) -> bool:
@@ -83,15 +104,26 @@ def is_controller(node: Node) -> bool:
     return node.has("interrupt-controller") or node.has("msi-controller")
 
 
-def _upstream(
-    providers: Providers, node: Node, own: Mapping[Node, list[InterruptRef]], ranges: tuple[MsiRange, ...]
-) -> Upstream:
+def _raising(node: Node, own: Mapping[Node, list[InterruptRef]], ranges: Sequence[MsiRange]) -> Upstream | None:
     refs = tuple(own.get(node, ()) if ranges else own.get(_device(node, own), ()))
-    if refs or ranges:
-        prop = "msi-ranges" if ranges else refs[0].hops[0].property
-        span = ranges[0].span if ranges else refs[0].span
-        parents = [one.controller for one in ranges] or [ref.controller for ref in refs]
-        return Upstream(node, prop, span, refs, ranges, tuple(dict.fromkeys(parents)))
+    if ranges:
+        parents = dict.fromkeys(one.controller for one in ranges)
+        return Upstream(node, "msi-ranges", ranges[0].span, refs, tuple(ranges), tuple(parents))
+    if refs:
+        parents = dict.fromkeys(ref.controller for ref in refs)
+        return Upstream(node, refs[0].hops[0].property, refs[0].span, refs, (), tuple(parents))
+    return None
+
+
+def _sending(node: Node, routes: Sequence[MsiRef]) -> Upstream | None:
+    if not routes:
+        return None
+    parents = dict.fromkeys(route.controller for route in routes)
+    prop = "msi-map" if node.has("msi-map") else "msi-parent"
+    return Upstream(node, prop, routes[0].span, (), (), tuple(parents))
+
+
+def _handing_on(providers: Providers, node: Node) -> Upstream:
     reference = providers.parent(node, node.span)
     named = node.has("interrupt-parent")
     if reference is None or not is_controller(reference.target) or reference.target is node:
@@ -103,7 +135,7 @@ def _upstream(
 
 def _device(node: Node, own: Mapping[Node, list[InterruptRef]]) -> Node:
     """Whose interrupts a controller raises: its own, else those of the nearest device around it that has any."""
-    if node in own or node.has("interrupt-parent"):
+    if node in own or node.has("interrupt-parent") or node.has("msi-parent"):
         return node
     for above in _ancestors(node):
         if is_controller(above):

@@ -58,7 +58,7 @@ def examine(tree: Tree, plugins: Sequence[Plugin] | None = None) -> tuple[Machin
     schema_findings = dt.validate(tree, _binding_set(documents))
     if plugin is None or plugin.chip is None:
         return None, dt.distinct(found, schema_findings)
-    own = [ref for ref in _sources(refs) if plugin_serves(plugin, ref)]
+    own = [ref for ref in own_sources(refs) if plugin_serves(plugin, ref)]
     flow = Flow()
     flow.register_chip(plugin.chip(), plugin.name)
     sources, refused = translate(flow, own)
@@ -86,7 +86,7 @@ def examine(tree: Tree, plugins: Sequence[Plugin] | None = None) -> tuple[Machin
     return machine, every + check_build(machine)
 
 
-def _sources(refs: Sequence[InterruptRef]) -> list[InterruptRef]:
+def own_sources(refs: Sequence[InterruptRef]) -> list[InterruptRef]:
     """The interrupts that are a source of their own: not a map's row that a device, or another row, goes through."""
     through = {
         (hop.node.path, hop.row) for ref in refs for hop in (ref.hops[1:] if ref.unit else ref.hops) if hop.row >= 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from irqframe.dt import CODES, Tree, Upstream, interrupts, msi_ranges, parse_dts, upstreams
+from irqframe.dt import CODES, Tree, Upstream, interrupts, msi_ranges, msi_routes, parse_dts, upstreams
 from irqframe.errors import Finding, Span
 
 GIC = "gic: gic { interrupt-controller; #interrupt-cells = <3>; };"
@@ -24,7 +24,7 @@ def text_at(source: str, span: Span) -> str:
 
 
 def of(parsed: Tree) -> tuple[tuple[Upstream, ...], tuple[Finding, ...]]:
-    return upstreams(parsed, interrupts(parsed)[0], msi_ranges(parsed)[0])
+    return upstreams(parsed, interrupts(parsed)[0], msi_ranges(parsed)[0], msi_routes(parsed)[0])
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,16 @@ CASES = (
         (ROOT, ("/pinctrl/bank", "interrupts", ((0, 5, 4),), ("/gic",), True)),
     ),
     Case(
+        "a controller that sends messages",
+        "its: its { msi-controller; #msi-cells = <1>; }; "
+        f"mbigen {{ {ONE} msi-parent = <&its 5>; }}; own: own {{ msi-controller; msi-parent = <&own>; }};",
+        (
+            ("/its", "", (), (), True),
+            ("/mbigen", "msi-parent", (), ("/its",), True),
+            ("/own", "", (), (), True),
+        ),
+    ),
+    Case(
         "a controller with an interrupt-parent and no interrupts hands on its lines",
         f"{GIC} pdc {{ {ONE} interrupt-parent = <&gic>; }};",
         (ROOT, ("/pdc", "interrupt-parent", (), ("/gic",), True)),
@@ -83,6 +93,11 @@ CASES = (
         "a controller of which the tree does not say it",
         f"interrupt-parent = <&gic>; {GIC} intc {{ {ONE} }};",
         (ROOT, ("/intc", "", (), ("/gic",), False)),
+    ),
+    Case(
+        "a controller that inherits one which sends to it is a root",
+        f"interrupt-parent = <&rvid>; rvic: rvic {{ {ONE} }}; rvid: rvid {{ {ONE} interrupt-parent = <&rvic>; }};",
+        (("/rvic", "", (), (), False), ("/rvid", "interrupt-parent", (), ("/rvic",), True)),
     ),
     Case(
         "disabled controllers have none",
