@@ -54,7 +54,7 @@ def inspect(machine: str, irqchip: str | None, as_json: bool, svg: str | None, d
     elif "-" not in (svg, dot):
         _print(found)
     if found.findings and not as_json:
-        show_findings(sorted(found.findings, key=lambda finding: finding.span))
+        show_findings(found.findings)
     return int(any(finding.is_error for finding in found.findings))
 
 

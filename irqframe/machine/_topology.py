@@ -99,7 +99,7 @@ class Topology:
         messages: every MSI route.
         ranges: the interrupts that MSI controllers raise.
         intx: the pins of PCI functions without interrupts of their own.
-        findings: what is wrong.
+        findings: what is wrong, in source order.
     """
 
     tree: Tree
@@ -160,7 +160,7 @@ def topology(tree: Tree, plugins: Sequence[Plugin] | None = None) -> Topology:
     own = own_sources(survey.refs)
     lines = _lines(own, plugin)
     machine, found = examine(tree, known) if plugin is not None else (None, ())
-    findings = tuple(dict.fromkeys((*survey.findings, *found)))
+    findings = tuple(sorted(dict.fromkeys((*survey.findings, *found)), key=lambda finding: finding.span))
     sound = machine is not None and not any(finding.is_error for finding in findings)
     sources = (*_resolved(own, lines, findings), *_unresolved(tree, survey))
     return Topology(

@@ -61,6 +61,11 @@ def test_json_schema(irqframe: Run, virt_dtb: Path) -> None:
         "sources",
         "msis",
         "defaults",
+        "unresolved",
+        "msi_routes",
+        "msi_ranges",
+        "intx",
+        "findings",
     ]
     assert (report["schema"], report["machine"], report["irqchip"]) == (1, str(virt_dtb), "gicv2")
     assert report["memory"] == [{"address": 0x4000_0000, "size": 0x800_0000}]
@@ -77,7 +82,30 @@ def test_json_schema(irqframe: Run, virt_dtb: Path) -> None:
         "controller": "/intc@8000000",
         "specifier": [0, 1, 4],
         "way": way,
+        "line": "SPI 1",
+        "state": "shared line",
+        "note": "",
+        "cascade": [],
     }
+    assert report["controllers"][1] == {
+        "node": "/intc@8000000/v2m@8020000",
+        "compatible": ["arm,gic-v2m-frame"],
+        "irqchip": "gicv2",
+        "state": "in use",
+        "users": 1,
+        "upstream": {
+            "property": "",
+            "stated": True,
+            "controllers": ["/intc@8000000"],
+            "specifiers": [],
+            "file": str(virt_dtb),
+            "line": 0,
+            "column": 0,
+        },
+    }
+    (route,) = report["msi_routes"]
+    assert (route["rid_base"], route["length"], route["msi_base"]) == (0, 0x10000, 0)
+    assert (report["unresolved"], report["msi_ranges"], report["intx"], report["findings"]) == ([], [], [], [])
     assert report["msis"] == [
         {
             "name": "pcie@10000000 MSI",
@@ -105,19 +133,182 @@ def test_a_machine_can_be_seen_with_another_irqchip(
         ]
 
 
-def test_what_is_wrong_with_the_machine_is_said_instead(irqframe: Run, tmp_path: Path) -> None:
+def test_what_is_wrong_comes_after_what_is_there(irqframe: Run, tmp_path: Path) -> None:
     path = tmp_path / "empty.dts"
     path.write_text("/dts-v1/;\n/ { };\n")
     result = irqframe("inspect", path)
-    assert (result.returncode, result.stdout) == (1, "")
-    assert "error[E0605]" in result.stderr
+    assert result.returncode == 1
+    assert result.stdout == f"{path}: 0 CPUs, served by no installed irqchip, 0 sources\n"
+    assert "error[E0433]" in result.stderr
+    report = json.loads(irqframe("inspect", "--json", path).stdout)
+    assert [finding["code"] for finding in report["findings"]] == ["E0433"]
 
 
-@pytest.mark.parametrize("command", ["inspect", "run", "dts"])
+@pytest.mark.parametrize("command", ["run", "dts", "inspect"])
 def test_retargeting_needs_who_serves_the_machine_as_it_is(irqframe: Run, virt_dts: Path, command: str) -> None:
     gicv3 = virt_dts.with_name("virt-gicv3.dts")
     why = "--irqchip reads the machine's own controller first, so an irqchip that serves it must be installed; "
-    own = irqframe(command, gicv3).stderr
+    own = irqframe("run", gicv3).stderr
     assert "error[E0601]" in own
     assert why not in own
     assert irqframe(command, gicv3, "--irqchip", "rvic").stderr == own.replace("= hint: `", f"= hint: {why}`")
+
+
+BOARD = """/dts-v1/;
+/ {
+    #address-cells = <1>;
+    #size-cells = <1>;
+    interrupt-parent = <&gic>;
+
+    cpus {
+        #address-cells = <1>;
+        #size-cells = <0>;
+
+        cpu@100 {
+            device_type = "cpu";
+            reg = <0x100>;
+        };
+    };
+
+    gic: interrupt-controller@8000000 {
+        compatible = "arm,gic-v3";
+        reg = <0x8000000 0x1000>;
+        interrupt-controller;
+        #interrupt-cells = <3>;
+        #address-cells = <0>;
+    };
+
+    gpio: gpio@9000000 {
+        compatible = "example,gpio";
+        reg = <0x9000000 0x1000>;
+        interrupt-controller;
+        #interrupt-cells = <2>;
+        interrupts = <0 50 4>, <0 51 4>;
+    };
+
+    expander: expander {
+        interrupt-controller;
+        #interrupt-cells = <2>;
+        interrupts-extended = <&gpio 7 2>;
+    };
+
+    button {
+        interrupt-parent = <&expander>;
+        interrupts = <3 1>;
+    };
+
+    timer {
+        compatible = "arm,armv8-timer";
+        interrupts = <1 13 4>;
+    };
+
+    frame: frame {
+        msi-controller;
+        msi-ranges = <&gic 0 700 1 32>;
+    };
+
+    off: off {
+        interrupt-controller;
+        #interrupt-cells = <1>;
+        status = "disabled";
+    };
+
+    pcie {
+        device_type = "pci";
+        #address-cells = <3>;
+        #size-cells = <2>;
+        #interrupt-cells = <1>;
+        msi-parent = <&frame>;
+        interrupt-map-mask = <0 0 0 7>;
+        interrupt-map = <0 0 0 1 &gic 0 60 4>, <0 0 0 2 &gic 0 61 4>;
+
+        bridge@1,0 {
+            reg = <0x800 0 0 0 0>;
+
+            nic@1,0 {
+                reg = <0x10800 0 0 0 0>;
+            };
+        };
+    };
+};
+"""
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Path:
+    path = tmp_path / "board.dts"
+    path.write_text(BOARD)
+    return path
+
+
+def line_of(text: str) -> int:
+    return next(n for n, line in enumerate(BOARD.splitlines(), 1) if text in line)
+
+
+def row(result: subprocess.CompletedProcess[str], begins: str) -> str:
+    (found,) = (line for line in result.stdout.splitlines() if line.startswith(begins + " "))
+    return found
+
+
+def test_a_board_needs_no_irqchip(irqframe: Run, board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_plugins = irqframe("inspect", board)
+    monkeypatch.setenv("IRQFRAME_LOAD_PLUGINS", "")
+    result = irqframe("inspect", board)
+    assert vars(result) == vars(with_plugins)
+    # The one thing to say: Linux does not swizzle at a bridge that has a node.
+    assert result.returncode == 0
+    assert result.stderr.splitlines()[-1] == "1 warning"
+    assert "warning[W0414]" in result.stderr
+    heading = f"{board}: 1 CPU, served by no installed irqchip, 7 sources, 1 with MSIs"
+    assert result.stdout.splitlines()[0] == heading
+    assert row(result, "cpu@100").split() == ["cpu@100", "0x100"]
+    assert result.stdout.splitlines()[-1] == "1 controller not shown: disabled"
+
+
+def test_a_cascade_is_shown_to_its_end(irqframe: Run, board: Path) -> None:
+    result = irqframe("inspect", board)
+    way = (
+        f"interrupts (:{line_of('<3 1>')}) -> /expander"
+        f" -> interrupts-extended (:{line_of('<&gpio 7 2>')}) line 7 -> /gpio@9000000"
+        f" -> interrupts (:{line_of('<0 50 4>')}) SPI 50, SPI 51 -> /interrupt-controller@8000000"
+    )
+    assert row(result, "button").split(maxsplit=5)[1:] == ["line", "3", "edge", "rising", way]
+    assert row(result, "timer (sec-phys)").split()[2:6] == ["PPI", "29", "level", "high"]
+    report = json.loads(irqframe("inspect", "--json", board).stdout)
+    (button,) = (one for one in report["sources"] if one["name"] == "button")
+    assert button["cascade"] == ["/gpio@9000000", "/interrupt-controller@8000000"]
+    assert (button["kind"], button["number"], button["trigger"]) == (None, None, None)
+    states = {one["node"]: one["state"] for one in report["controllers"]}
+    assert (states["/expander"], states["/off"]) == ("in use", "disabled")
+
+
+def test_msi_ranges_and_pci_pins_are_shown(irqframe: Run, board: Path) -> None:
+    result = irqframe("inspect", board)
+    assert f"SPI 700 and the 31 after it  /interrupt-controller@8000000  :{line_of('msi-ranges')}" in result.stdout
+    assert row(result, "/pcie any device").split()[3:9] == ["SPI", "60", "SPI", "61", "-", "-"]
+    # Device 1 behind the bridge: its INTA is the bridge's INTB, its INTD the bridge's INTA.
+    assert row(result, "/pcie/bridge@1,0/nic@1,0").split()[1:7] == ["SPI", "61", "-", "-", "SPI", "60"]
+    report = json.loads(irqframe("inspect", "--json", board).stdout)
+    assert report["msi_ranges"] == [
+        {
+            "node": "/frame",
+            "controller": "/interrupt-controller@8000000",
+            "first": [0, 700, 1],
+            "length": 32,
+            "file": str(board),
+            "line": line_of("msi-ranges"),
+            "column": 23,
+        }
+    ]
+
+
+def test_what_does_not_resolve_is_a_source_with_its_reason(irqframe: Run, board: Path) -> None:
+    board.write_text(BOARD.replace("interrupt-parent = <&expander>", "interrupt-parent = <&off>"))
+    result = irqframe("inspect", board)
+    assert result.returncode == 1
+    assert "error[E0411]" in result.stderr
+    assert result.stdout.splitlines()[0].endswith(", 6 sources, 1 with MSIs, 1 unresolved")
+    assert row(result, "button").split()[1] == "unresolved"
+    report = json.loads(irqframe("inspect", "--json", board).stdout)
+    assert [one["node"] for one in report["unresolved"]] == ["/button"]
+    assert [one["code"] for one in report["findings"]] == ["E0411", "W0414"]

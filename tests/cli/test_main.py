@@ -159,10 +159,9 @@ def unserved(tmp_path: Path, virt_dts: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["inspect", "run"])
-def test_bad_input_is_json_where_json_was_asked_for(irqframe: Run, unserved: Path, name: str) -> None:
-    text = irqframe(name, unserved)
-    result = irqframe(name, "--json", unserved)
+def test_bad_input_is_json_where_json_was_asked_for(irqframe: Run, unserved: Path) -> None:
+    text = irqframe("run", unserved)
+    result = irqframe("run", "--json", unserved)
     assert (result.returncode, result.stderr) == (1, text.stderr)
     assert text.stdout == ""
     report = json.loads(result.stdout)
