@@ -1,5 +1,5 @@
-"""Writes the pages that are made from what the code runs: the hook reference, the list of codes, the command line;
-and, in the other pages, what a command printed, behind a comment `<!-- output of: irqframe ... -->`.
+"""Writes the pages that are made from what the code runs: the hook reference, the list of codes, the command line, a
+picture; and, in the other pages, what a command printed, behind a comment `<!-- output of: irqframe ... -->`.
 
     python docs/generate.py            write them
     python docs/generate.py --check    exit with 1 if one is stale
@@ -138,7 +138,17 @@ def _output(arguments: list[str]) -> str:
     return done.stdout if done.returncode == 0 else done.stderr
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"hooks.md": hooks_page, "errors.md": errors_page, "cli.md": cli_page}
+def topology_picture() -> str:
+    """The shipped machine, drawn."""
+    return _output(["inspect", "--svg", "-", "docs/examples/virt-rvic.dts"])
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "hooks.md": hooks_page,
+    "errors.md": errors_page,
+    "cli.md": cli_page,
+    "topology.svg": topology_picture,
+}
 
 
 def _put(page: Path, text: str, check: bool) -> list[str]:
