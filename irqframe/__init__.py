@@ -9,7 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from irqframe.errors import GuestError, InputError, IrqframeError, PluginError, SpecifierError, VmError
+    from irqframe.errors import (
+        GuestError,
+        InputError,
+        IrqframeError,
+        PluginError,
+        SpecifierError,
+        TriggerError,
+        VmError,
+    )
     from irqframe.flow import Injected, Irqchip, Source, SourceKind, Trigger, hookimpl
     from irqframe.machine import Device, Machine
 
@@ -22,6 +30,7 @@ _HOMES = {
         "IrqframeError",
         "PluginError",
         "SpecifierError",
+        "TriggerError",
         "VmError",
     ),
     "irqframe.flow": ("Injected", "Irqchip", "Source", "SourceKind", "Trigger", "hookimpl"),
@@ -41,6 +50,7 @@ __all__ = [
     "SourceKind",
     "SpecifierError",
     "Trigger",
+    "TriggerError",
     "VmError",
     "hookimpl",
 ]

@@ -1,10 +1,12 @@
 """The one family of errors, and the findings that an input error carries.
 
     IrqframeError
-     +-- InputError    what the user gave is wrong: one finding per fault, each with its place
-     +-- PluginError   a plugin broke the contract of the hook spec
-     +-- VmError       an operation on the VM was refused; `errno` is what the reference returns
-     +-- GuestError    the scripted guest saw what must not happen
+     +-- InputError         what the user gave is wrong: one finding per fault, each with its place
+     +-- PluginError        a plugin broke the contract of the hook spec
+     +-- VmError            an operation on the VM was refused; `errno` is what the reference returns
+     +-- GuestError         the scripted guest saw what must not happen
+     +-- SpecifierError     an irqchip does not serve an interrupt; the core makes a finding of it
+          +-- TriggerError  because of its trigger alone
 
 Every one of them ends a command with exit code 1. Anything else that escapes is a fault of irqframe (exit code 3).
 """
@@ -135,10 +137,16 @@ class SpecifierError(IrqframeError):
 
     Attributes:
         cell: which cell of the specifier is wrong, from 0.
-        expected: what the chip serves, for example "an INTID of 16..31".
+        expected: what the chip serves, for example "an INTID of 16..31"; "" if the message says it.
+        hint: what to do, "" if nothing is known.
     """
 
-    def __init__(self, message: str, *, cell: int = 0, expected: str = "") -> None:
+    def __init__(self, message: str, *, cell: int = 0, expected: str = "", hint: str = "") -> None:
         super().__init__(message, _errno.EINVAL)
         self.cell = cell
         self.expected = expected
+        self.hint = hint
+
+
+class TriggerError(SpecifierError):
+    """The line is there, and cannot have that trigger: it is level-only, or edge-only, or the value is none."""

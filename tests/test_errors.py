@@ -8,9 +8,19 @@ import inspect
 import pytest
 
 from irqframe import errors
-from irqframe.errors import Finding, GuestError, InputError, IrqframeError, PluginError, Span, SpecifierError, VmError
+from irqframe.errors import (
+    Finding,
+    GuestError,
+    InputError,
+    IrqframeError,
+    PluginError,
+    Span,
+    SpecifierError,
+    TriggerError,
+    VmError,
+)
 
-FAMILY = {InputError, PluginError, VmError, GuestError, SpecifierError}
+FAMILY = {InputError, PluginError, VmError, GuestError, SpecifierError, TriggerError}
 
 
 def test_one_family() -> None:

@@ -25,6 +25,7 @@ from irqframe.flow._types import (
     Counters,
     DescribeRequest,
     Injected,
+    Lines,
     NodeRef,
     NodeSpec,
     RoutingEntry,
@@ -532,9 +533,28 @@ def irqchip_translate(node: NodeRef, cells: tuple[int, ...]) -> Source:
         The source.
 
     Raises:
-        SpecifierError: for a number or a trigger that the node does not serve.
+        SpecifierError: for a number that the node does not serve.
+        TriggerError: for a trigger that the line cannot have.
 
     Missing: cell 0 is the number of an SPI, cell 1, if there, the trigger; without it the source is edge-triggered.
+    """
+
+
+@hookspec(firstresult=True)
+def irqchip_lines(nodes: Sequence[NodeRef]) -> Lines:
+    """Say which shared lines the irqchip will have, and which of them messages raise.
+
+    Called: by the machine builder, once per tree, to find wired interrupts on lines that are not there or that messages
+    raise, and messages on lines that are not there; no VM exists yet.
+
+    Args:
+        nodes: every node whose `compatible` is the irqchip's, in the order of the tree, disabled ones too. Their values
+            may be anything: what breaks a binding is reported elsewhere, so it is left out here.
+
+    Returns:
+        The lines.
+
+    Missing: which lines there are is known when the VM is built, and messages raise none that a device is wired to.
     """
 
 

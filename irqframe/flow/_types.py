@@ -273,6 +273,34 @@ class RoutingEntry:
     devid: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class MessageLines:
+    """The shared lines that messages to one node raise; nothing may be wired to them.
+
+    Attributes:
+        node: path of the node that takes the messages.
+        lines: their numbers, as `Source.number` of an SPI.
+        property: which of the node's properties says so, "" if none does.
+    """
+
+    node: str
+    lines: range
+    property: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The shared lines of an irqchip.
+
+    Attributes:
+        count: how many there are; their numbers are 0 to `count` - 1.
+        messages: those that messages raise, for each node that takes messages.
+    """
+
+    count: int
+    messages: tuple[MessageLines, ...] = ()
+
+
 class Counters(NamedTuple):
     """What one target's irqchip state has counted since reset.
 

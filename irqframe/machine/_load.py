@@ -12,10 +12,16 @@ from irqframe.dt import InterruptRef, MsiRef, Tree
 from irqframe.errors import Finding, InputError, PluginError
 from irqframe.flow import Flow, Irqchip, Plugin, Source, SourceKind, discover
 from irqframe.machine._build import check_build
+from irqframe.machine._cpu_lists import check_cpu_lists
+from irqframe.machine._gicv3 import check_gicv3
+from irqframe.machine._line_rules import check_exclusive, check_lines, lines_of
 from irqframe.machine._model import Default, Machine, MachineSource, MsiSource
+from irqframe.machine._msi_rows import check_msi_rows
 from irqframe.machine._names import source_names
+from irqframe.machine._node_rules import check_nodes
 from irqframe.machine._select import nodes_of, select
-from irqframe.machine._translate import check_exclusive, translate
+from irqframe.machine._sources import check_sources
+from irqframe.machine._translate import translate
 
 
 def load_machine(tree: Tree, plugins: Sequence[Plugin] | None = None) -> Machine:
@@ -54,6 +60,13 @@ def examine(tree: Tree, plugins: Sequence[Plugin] | None = None) -> tuple[Machin
     found += more
     plugin, more = select(tree, refs, msis, known)
     found += more
+    controllers = nodes_of(tree, plugin) if plugin is not None else ()
+    found += (
+        *check_gicv3(tree, refs, len(cpus)),
+        *check_cpu_lists(tree, refs),
+        *check_msi_rows(tree),
+        *check_nodes(tree, controllers, refs, msis),
+    )
     documents = (*dt.machine_bindings(), *_bindings(plugin))
     schema_findings = dt.validate(tree, _binding_set(documents))
     if plugin is None or plugin.chip is None:
@@ -66,6 +79,10 @@ def examine(tree: Tree, plugins: Sequence[Plugin] | None = None) -> tuple[Machin
     wrong = {finding.path for finding in schema_findings if finding.is_error}
     found += [finding for ref, finding in refused if ref.controller.path not in wrong]
     found += check_exclusive(own, sources)
+    found += check_sources(own, sources, len(cpus))
+    lines = lines_of(flow, controllers)
+    if lines is not None and wrong.isdisjoint(node.path for node in controllers):
+        found += check_lines(tree, lines, own, sources, msis)
     found += _too_many(tree, plugin.chip, len(cpus))
     machine = Machine(
         tree,
@@ -73,7 +90,7 @@ def examine(tree: Tree, plugins: Sequence[Plugin] | None = None) -> tuple[Machin
         plugin.chip,
         cpus,
         memory,
-        nodes_of(tree, plugin),
+        controllers,
         _named(own, sources),
         _messages(msis),
         _timer(tree, own, sources),

@@ -1,11 +1,11 @@
-"""From specifiers to sources: the irqchip says what each interrupt is, the machine that no line is had twice."""
+"""From specifiers to sources: the irqchip says what each interrupt is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from irqframe.dt import InterruptRef
-from irqframe.errors import Finding, PluginError, SpecifierError
+from irqframe.errors import Finding, PluginError, SpecifierError, TriggerError
 from irqframe.flow import Flow, Source, SourceKind, Trigger, blaming
 
 
@@ -19,7 +19,7 @@ def default_translate(cells: tuple[int, ...]) -> Source:
             trigger = Trigger(cells[1])
         except ValueError:
             expected = ", ".join(f"{t.value} {t.name.lower()}" for t in Trigger)
-            raise SpecifierError(f"{cells[1]:#x} is no trigger", cell=1, expected=expected) from None
+            raise TriggerError(f"{cells[1]:#x} is no trigger", cell=1, expected=expected) from None
     return Source(SourceKind.SPI, cells[0], trigger)
 
 
@@ -33,7 +33,8 @@ def translate(
         refs: the interrupts.
 
     Returns:
-        The sources, None for one that the irqchip refuses; and each of these with a finding (E0603), at the cell.
+        The sources, None for one that the irqchip refuses; and each of these with a finding, at the cell (E0603, or
+        E0610 if it is the trigger).
 
     Raises:
         PluginError: if the irqchip raises anything but `SpecifierError`, or returns no source.
@@ -53,21 +54,6 @@ def translate(
     return sources, findings
 
 
-def check_exclusive(refs: Sequence[InterruptRef], sources: Sequence[Source | None]) -> list[Finding]:
-    """A finding (E0604) for each source on a line that another has, unless all on it are shared and level-triggered."""
-    lines: dict[tuple[SourceKind, int], list[tuple[InterruptRef, Source]]] = {}
-    for ref, source in zip(refs, sources, strict=True):
-        if source is not None:
-            lines.setdefault((source.kind, source.number), []).append((ref, source))
-    findings = []
-    for (kind, number), users in lines.items():
-        if kind is SourceKind.SPI and all(source.trigger.is_level for _, source in users):
-            continue
-        first = users[0][0]
-        findings += [_clash(ref, first, kind, number) for ref, _ in users[1:]]
-    return findings
-
-
 def _is_source(answer: object) -> bool:
     if not isinstance(answer, Source):
         return False
@@ -79,22 +65,12 @@ def _refused(ref: InterruptRef, error: SpecifierError) -> Finding:
     cells = ref.specifier
     at = error.cell if error.cell < len(cells) else 0
     return Finding(
-        "E0603",
-        f"{ref.node.path}: {error}",
+        "E0610" if isinstance(error, TriggerError) else "E0603",
+        str(error),
         ref.spans[at] if at < len(ref.spans) else ref.span,
         ref.node.path,
         expected=error.expected,
         found=f"{cells[at]} in <{' '.join(f'{cell:#x}' for cell in cells)}>" if cells else "",
+        hint=error.hint,
         related=((ref.controller.span, "the controller"),),
-    )
-
-
-def _clash(ref: InterruptRef, first: InterruptRef, kind: SourceKind, number: int) -> Finding:
-    return Finding(
-        "E0604",
-        f"{ref.node.path} and {first.node.path} both have {kind.value} {number}, which only one of them can",
-        ref.span,
-        ref.node.path,
-        expected="a line of its own, or level-triggered sources that share one",
-        related=((first.span, "the other"),),
     )

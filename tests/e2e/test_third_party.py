@@ -281,7 +281,7 @@ def test_a_raise_from_a_thread_that_owns_nothing_arrives(installed: Stranger) ->
     ("change", "code"),
     [
         ("s/<0 4>/<32 4>/", "E0603"),
-        ("s/<0 4>/<0 8>/", "E0603"),
+        ("s/<0 4>/<0 8>/", "E0610"),
         ("s/#interrupt-cells = <2>/#interrupt-cells = <1>/", "E0503"),
         ("s/reg = <0x8000000 0x1000>;//", "E0501"),
         ("s/<31 1>/<16 1>/", "E0604"),

@@ -31,7 +31,7 @@ def test_parameters_that_contradict_each_other() -> None:
 def test_a_line_beyond_those_the_irqchip_was_set_up_with() -> None:
     (finding,) = findings("interrupts = <16 1>", "interrupts = <480 1>")
     assert (finding.code, finding.path) == ("E0603", "/virtio@a000000")
-    assert finding.expected == "a line of 0 to 479"
+    assert finding.message == "line 480 is outside what rvid serves (0..479)"
     assert finding.span.column == len("\t\tinterrupts = <") + 1
 
 

@@ -13,6 +13,7 @@ from irqframe.flow import (
     DescribeRequest,
     Injected,
     Irqchip,
+    Lines,
     NodeRef,
     NodeSpec,
     RoutingEntry,
@@ -230,6 +231,11 @@ class Rvic(Irqchip):
     def irqchip_translate(self, node: NodeRef, cells: tuple[int, ...]) -> Source:
         """Trusted INTIDs on the rVIC node, inputs on the rVID node."""
         return _describe.translate(node, cells, untrusted=self.quirk("D3"))
+
+    @hookimpl
+    def irqchip_lines(self, nodes: Sequence[NodeRef]) -> Lines:
+        """The inputs of the rVID."""
+        return _device.lines(nodes)
 
     @hookimpl
     def irqchip_encode(self, source: Source) -> tuple[int, ...]:

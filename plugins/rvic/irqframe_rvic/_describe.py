@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from irqframe.errors import SpecifierError, VmError
+from irqframe.errors import SpecifierError, TriggerError
 from irqframe.flow import DescribeRequest, NodeRef, NodeSpec, Phandle, PropertyValue, Source, SourceKind, Trigger
-from irqframe_rvic._device import RVIC_NODE, RVID_NODE, msi_range
+from irqframe_rvic._device import RVIC_NODE, RVID_NODE
 from irqframe_rvic._instance import IPIS
 from irqframe_rvic._vm_data import DEFAULT_TOTAL, DEFAULT_TRUSTED, MAX_TOTAL, MIN_TRUSTED, STEP
 
@@ -40,7 +40,8 @@ def translate(node: NodeRef, cells: tuple[int, ...], *, untrusted: bool = False)
         untrusted: accept an untrusted INTID on the rVIC node (quirk D3).
 
     Raises:
-        SpecifierError: for a number or a trigger that the node does not serve.
+        SpecifierError: for a number that the node does not serve.
+        TriggerError: for a trigger that it does not serve.
     """
     if RVID_NODE in node.compatible:
         return _translate_input(node, cells)
@@ -54,8 +55,8 @@ def translate(node: NodeRef, cells: tuple[int, ...], *, untrusted: bool = False)
         )
     if intid > last and not untrusted:
         raise SpecifierError(
-            f"INTID {intid} is not trusted, and only the rVID gives such INTIDs to devices",
-            expected=f"an INTID of {IPIS}..{last}",
+            f"INTID {intid} is outside what {node.name} serves (trusted INTID {IPIS}..{last})",
+            hint="only the rVID gives untrusted INTIDs to devices: a device that is not per CPU goes to an input of it",
         )
     return Source(SourceKind.PPI, intid, _trigger(cells))
 
@@ -83,7 +84,7 @@ def encode(source: Source, level_inputs: bool) -> tuple[int, ...]:
     if level_inputs:
         return (source.number, trigger.value)
     if source.trigger.is_level:
-        raise SpecifierError(f"input {source.number} is level-triggered, and the rVID has no level inputs", cell=1)
+        raise TriggerError(f"input {source.number} is level-triggered, and the rVID has no level inputs", cell=1)
     return (source.number,)
 
 
@@ -153,22 +154,14 @@ def _translate_input(node: NodeRef, cells: tuple[int, ...]) -> Source:
     _expect(cells, 2 if level_inputs else 1, "an input and a trigger" if level_inputs else "an input")
     number = cells[0]
     if number >= MAX_INPUTS:
-        raise SpecifierError(f"there is no input {number}", expected=f"an input of 0..{MAX_INPUTS - 1}")
-    try:
-        messages = msi_range(node)
-    except VmError:
-        messages = range(0)  # `irqchip_configure` refuses the node
-    if number in messages:
-        raise SpecifierError(
-            f"input {number} belongs to msi-range", expected=f"an input outside of {messages[0]}..{messages[-1]}"
-        )
+        raise SpecifierError(f"input {number} is outside what {node.name} can serve (0..{MAX_INPUTS - 1} at most)")
     return Source(SourceKind.SPI, number, _trigger(cells) if level_inputs else Trigger.EDGE_RISING)
 
 
 def _trigger(cells: tuple[int, ...]) -> Trigger:
     trigger = TRIGGERS.get(cells[1])
     if trigger is None:
-        raise SpecifierError(f"trigger {cells[1]} is not served", cell=1, expected=_TRIGGER_TEXT)
+        raise TriggerError(f"{cells[1]} is no trigger of rVIC", cell=1, expected=_TRIGGER_TEXT)
     return trigger
 
 

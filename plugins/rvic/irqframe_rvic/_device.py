@@ -12,9 +12,9 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from irqframe.errors import VmError
-from irqframe.flow import NodeRef
+from irqframe.flow import Lines, MessageLines, NodeRef
 from irqframe_rvic._instance import numbers
-from irqframe_rvic._vm_data import DEFAULT_TOTAL, DEFAULT_TRUSTED, Extensions, VmData, check_limits
+from irqframe_rvic._vm_data import DEFAULT_TOTAL, DEFAULT_TRUSTED, MAX_TOTAL, Extensions, VmData, check_limits
 
 if TYPE_CHECKING:
     from irqframe.vm import Vm
@@ -108,6 +108,18 @@ def from_nodes(nodes: Sequence[NodeRef], quirks: frozenset[str]) -> tuple[int, i
         raise VmError(errno.EINVAL, f"{rvid.path}: msi-range ends at input {msis.stop - 1}; {numbers(total - trusted)}")
     level_inputs = rvid is not None and rvid.has("irqframe,level-inputs")
     return trusted, total, Extensions(level_inputs, rvic.has("irqframe,priorities"), msis)
+
+
+def lines(nodes: Sequence[NodeRef]) -> Lines:
+    """The inputs that nodes stand for, and those of them that messages raise; what is wrong is left out."""
+    try:
+        trusted, total, _ = from_nodes(nodes, frozenset({"D9"}))
+    except VmError:
+        return Lines(MAX_TOTAL)
+    messages = [(node, msi_range(node)) for node in nodes if RVID_NODE in node.compatible]
+    return Lines(
+        total - trusted, tuple(MessageLines(node.path, inputs, "msi-range") for node, inputs in messages if inputs)
+    )
 
 
 def msi_range(rvid: NodeRef) -> range:

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from irqframe_rvic import Rvic
 
-from irqframe.errors import SpecifierError
-from irqframe.flow import DescribeRequest, Phandle, Source, SourceKind, Trigger
+from irqframe.errors import SpecifierError, TriggerError
+from irqframe.flow import DescribeRequest, Lines, MessageLines, Phandle, Source, SourceKind, Trigger
 
 EDGE, HIGH = Trigger.EDGE_RISING, Trigger.LEVEL_HIGH
 
@@ -28,10 +28,11 @@ def test_rvic_node(node: Any) -> None:
     assert translate(rvic, (63, 4)) == Source(SourceKind.PPI, 63, HIGH)
     assert translate(node("arm,rvic"), (27, 4)) == Source(SourceKind.PPI, 27, HIGH)
     assert "IPIs" in str(refused(translate, rvic, (15, 4)))
-    assert refused(translate, rvic, (64, 4)).expected == "an INTID of 16..63"
+    assert str(refused(translate, rvic, (64, 4))) == "INTID 64 is outside what rvic serves (trusted INTID 16..63)"
     assert refused(translate, node("arm,rvic"), (32, 4)).cell == 0
     for trigger in (0, 2, 3, 8, 5):
-        assert refused(translate, rvic, (20, trigger)).cell == 1
+        wrong = refused(translate, rvic, (20, trigger))
+        assert isinstance(wrong, TriggerError) and wrong.cell == 1
     refused(translate, rvic, (20,))
     refused(translate, rvic, (0xFFFF_FFFF, 4))
 
@@ -45,10 +46,18 @@ def test_rvid_node(node: Any) -> None:
     refused(translate, node("arm,rvid"), (5, 4))
     assert refused(translate, levels, (5, 8)).cell == 1
     refused(translate, node("arm,rvid"), (2016,))
+
+
+def test_inputs_and_those_that_messages_raise(node: Any) -> None:
+    lines = Rvic().irqchip_lines
+    rvic = node("arm,rvic", irqframe__nr_trusted=(64,))
     msis = node("arm,rvid", msi_controller=(), msi_range=(64, 128))
-    assert translate(msis, (63,)).number == 63
-    assert refused(translate, msis, (64,)).expected == "an input outside of 64..191"
-    assert translate(node("arm,rvid", msi_controller=(), msi_range=(64,)), (64,)).number == 64
+    assert lines([rvic]) == Lines(448)
+    assert lines([rvic, msis]) == Lines(448, (MessageLines(msis.path, range(64, 192), "msi-range"),))
+    # What the nodes say wrongly is reported elsewhere.
+    assert lines([rvic, node("arm,rvid", msi_controller=(), msi_range=(64,))]) == Lines(2048)
+    assert lines([node("arm,rvic", irqframe__nr_total=(7,))]) == Lines(2048)
+    assert lines([msis]) == Lines(2048)
 
 
 def request_of(*sources: Source, msis: bool = False) -> DescribeRequest:

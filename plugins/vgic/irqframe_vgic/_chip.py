@@ -12,6 +12,7 @@ from irqframe.flow import (
     DescribeRequest,
     Injected,
     Irqchip,
+    Lines,
     MmioClaim,
     NodeRef,
     NodeSpec,
@@ -59,7 +60,6 @@ class Gicv2(Irqchip):
         self.layout: _tree.Layout | None = None
         self._attributes = Attributes()
         self._doorbells: dict[int, V2mFrame] = {}
-        self._messages: tuple[NodeRef, Mapping[int, range]] | None = None
         self._ppi_cpus = 0
 
     # Life of the VM and of a vCPU
@@ -258,12 +258,11 @@ class Gicv2(Irqchip):
 
     @hookimpl
     def irqchip_translate(self, node: NodeRef, cells: tuple[int, ...]) -> Source:
-        source = _tree.translate(self.parameters, cells)
-        if self._messages is None or self._messages[0] is not node:
-            # Kept, for a tree may have many interrupts and many frames; the tree stays as it is meanwhile.
-            self._messages = (node, _tree.message_spis(self.parameters, node))
-        _tree.check_wired(source, self._messages[1])
-        return source
+        return _tree.translate(self.parameters, cells, node.name)
+
+    @hookimpl
+    def irqchip_lines(self, nodes: Sequence[NodeRef]) -> Lines:
+        return _tree.lines(self.parameters, nodes)
 
     @hookimpl
     def irqchip_encode(self, source: Source) -> tuple[int, ...]:

@@ -7,18 +7,21 @@ nobody uses (Linux, Documentation/devicetree/bindings/interrupt-controller/arm,g
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, cast
 
 from irqframe.dt import Node, addresses, is_enabled
-from irqframe.errors import SpecifierError, VmError
-from irqframe.flow import DescribeRequest, NodeRef, NodeSpec, Source, SourceKind, Trigger
+from irqframe.errors import SpecifierError, TriggerError, VmError
+from irqframe.flow import DescribeRequest, Lines, MessageLines, NodeRef, NodeSpec, Source, SourceKind, Trigger
 from irqframe_vgic._parameters import MAX_CPUS, PRIVATE, SGIS, Parameters
 from irqframe_vgic._v2m import DEFAULT_BASE, DEFAULT_SPIS, V2mFrame
 
 V2M_COMPATIBLE: Final = "arm,gic-v2m-frame"
+
+_BASE_SPI: Final = "arm,msi-base-spi"
+_NUM_SPIS: Final = "arm,msi-num-spis"
 
 _SPI: Final = 0
 _PPI: Final = 1
@@ -52,11 +55,17 @@ class Layout:
     v2m: tuple[V2mFrame, ...] = ()
 
 
-def translate(parameters: Parameters, cells: tuple[int, ...]) -> Source:
+def translate(parameters: Parameters, cells: tuple[int, ...], gic: str = "the GIC") -> Source:
     """The source that a specifier names.
 
+    Args:
+        parameters: how many SPIs there are.
+        cells: the specifier.
+        gic: name of the node that it is for, for the errors.
+
     Raises:
-        SpecifierError: for a type, a number or a trigger that the GIC does not serve.
+        SpecifierError: for a type or a number that the GIC does not serve.
+        TriggerError: for a trigger that it does not serve.
     """
     if len(cells) != 3:
         raise SpecifierError(f"a GIC specifier has 3 cells, not {len(cells)}", expected="<type number flags>")
@@ -64,53 +73,39 @@ def translate(parameters: Parameters, cells: tuple[int, ...]) -> Source:
     if kind not in (_SPI, _PPI):
         raise SpecifierError(f"{kind} is no type of a GICv2 interrupt", cell=0, expected="0 (SPI) or 1 (PPI)")
     is_spi = kind == _SPI
-    count = parameters.spis if is_spi else PRIVATE - SGIS
-    name = "SPI" if is_spi else "PPI"
-    if number >= count:
-        raise SpecifierError(f"the GIC has no {name} {number}", cell=1, expected=f"{name} 0..{count - 1}")
+    _check_number("SPI" if is_spi else "PPI", number, parameters.spis if is_spi else PRIVATE - SGIS, gic)
     allowed = _SPI_TRIGGERS if is_spi else _PPI_TRIGGERS
     trigger = flags & 0xF
     if trigger not in allowed:
         expected = "1 (rising edge) or 4 (level high)" if is_spi else "one of 1, 2, 4 and 8"
-        raise SpecifierError(f"{trigger} is no trigger of an {name}", cell=2, expected=expected)
+        raise TriggerError(f"{trigger} is no trigger of {'an SPI' if is_spi else 'a PPI'}", cell=2, expected=expected)
     if is_spi:
         return Source(SourceKind.SPI, number, Trigger(trigger))
     return Source(SourceKind.PPI, number + SGIS, Trigger(trigger))
 
 
-def message_spis(parameters: Parameters, gic: NodeRef) -> Mapping[int, range]:
-    """The SPIs that take messages, each with the SPIs of its frame.
-
-    Args:
-        parameters: SPIs that the GIC has not are left out; `irqchip_configure` refuses their frame.
-        gic: the GIC's node; its frames are its children.
-    """
-    found: dict[int, range] = {}
-    for child in gic.children.values():
-        if V2M_COMPATIBLE in child.compatible and is_enabled(child):
-            first, count = _frame_intids(child)
-            spis = range(max(first - PRIVATE, 0), min(first - PRIVATE + count, parameters.spis))
-            found.update(dict.fromkeys(spis, spis))
-    return found
+def _check_number(kind: str, number: int, count: int, gic: str) -> None:
+    if number < count:
+        return
+    intid = f" (interrupt {number + PRIVATE})" if kind == "SPI" else ""
+    # No GIC has such a PPI, but one may have more SPIs.
+    meant = kind == "PPI" and number < PRIVATE
+    raise SpecifierError(
+        f"{kind} {number}{intid} is outside what {gic} serves ({kind} 0..{count - 1})",
+        cell=1,
+        hint=f"an interrupt ID is no PPI number: interrupt {number} is PPI {number - SGIS}" if meant else "",
+    )
 
 
-def check_wired(source: Source, messages: Mapping[int, range]) -> None:
-    """Refuse a wired interrupt at an SPI that takes messages: a frame's SPIs are its own.
-
-    Args:
-        source: the wired interrupt.
-        messages: as `message_spis` returns them.
-
-    Raises:
-        SpecifierError: for such an SPI.
-    """
-    if source.kind is SourceKind.SPI and source.number in messages:
-        frame = messages[source.number]
-        raise SpecifierError(
-            f"SPI {source.number} is one of the v2m frame's, and raised by messages",
-            cell=1,
-            expected=f"an SPI outside of {frame[0]}..{frame[-1]}",
-        )
+def lines(parameters: Parameters, nodes: Sequence[NodeRef]) -> Lines:
+    """The SPIs, and those that the frames raise."""
+    messages = []
+    for node in nodes:
+        if V2M_COMPATIBLE in node.compatible and is_enabled(cast("Node", node)):
+            first, count = _frame_intids(node)
+            said = next((name for name in (_BASE_SPI, _NUM_SPIS) if node.has(name)), "")
+            messages.append(MessageLines(node.path, range(first - PRIVATE, first - PRIVATE + count), said))
+    return Lines(parameters.spis, tuple(messages))
 
 
 def encode(parameters: Parameters, source: Source, ppi_cpus: int) -> tuple[int, ...]:
@@ -170,7 +165,7 @@ def _v2m(node: NodeRef) -> V2mFrame:
 
 def _frame_intids(node: NodeRef) -> tuple[int, int]:
     """First INTID of a frame, and how many it has."""
-    first, count = node.u32("arm,msi-base-spi"), node.u32("arm,msi-num-spis")
+    first, count = node.u32(_BASE_SPI), node.u32(_NUM_SPIS)
     return DEFAULT_BASE if first is None else first, DEFAULT_SPIS if count is None else count
 
 
@@ -212,7 +207,7 @@ def _describe_v2m(parameters: Parameters, request: DescribeRequest) -> NodeSpec:
         "reg": request.reg(*V2M_DEFAULT),
     }
     if (first, count) != (DEFAULT_BASE, DEFAULT_SPIS):
-        properties |= {"arm,msi-base-spi": (first,), "arm,msi-num-spis": (count,)}
+        properties |= {_BASE_SPI: (first,), _NUM_SPIS: (count,)}
     return NodeSpec(f"v2m@{V2M_DEFAULT[0]:x}", properties, serves=frozenset({"msi"}))
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from irqframe_vgic import Gicv2
 
-from irqframe import SpecifierError, VmError
+from irqframe import SpecifierError, TriggerError, VmError
 from irqframe.dt import Node, parse_dts
-from irqframe.flow import DescribeRequest, NodeSpec, Source, SourceKind, Trigger
+from irqframe.flow import DescribeRequest, Lines, MessageLines, NodeSpec, Source, SourceKind, Trigger
 from irqframe.vm import Vm
 
 SPI, PPI = SourceKind.SPI, SourceKind.PPI
@@ -79,8 +79,8 @@ def test_specifiers(cells: tuple[int, ...], source: Source) -> None:
 @pytest.mark.parametrize(
     ("cells", "cell", "expected"),
     [
-        ((0, 224, 4), 1, "SPI 0..223"),
-        ((1, 16, 4), 1, "PPI 0..15"),
+        ((0, 224, 4), 1, ""),
+        ((1, 16, 4), 1, ""),
         ((2, 0, 4), 0, "0 (SPI) or 1 (PPI)"),
         ((0, 0, 8), 2, "1 (rising edge) or 4 (level high)"),
         ((0, 0, 3), 2, "1 (rising edge) or 4 (level high)"),
@@ -130,33 +130,47 @@ def test_the_number_of_spis_goes_with_the_implementation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "first", "last"),
+    ("cells", "message", "hint"),
     [
-        (frame(0x20000), 48, 111),
-        (frame(0x20000, "arm,msi-base-spi = <33>; arm,msi-num-spis = <16>;"), 1, 16),
-        (frame(0x20000, "arm,msi-base-spi = <250>; arm,msi-num-spis = <0xffffffff>;"), 218, 223),
+        ((0, 987, 4), "SPI 987 (interrupt 1019) is outside what intc@8000000 serves (SPI 0..223)", ""),
+        ((1, 32, 4), "PPI 32 is outside what intc@8000000 serves (PPI 0..15)", ""),
+        (
+            (1, 27, 4),
+            "PPI 27 is outside what intc@8000000 serves (PPI 0..15)",
+            "an interrupt ID is no PPI number: interrupt 27 is PPI 11",
+        ),
     ],
 )
-def test_spis_of_a_frame_are_not_wired(text: str, first: int, last: int) -> None:
-    chip = Gicv2()
-    intc, _ = with_frames(text)
-    for number in {max(first - 1, 0), min(last + 1, 223)} - {first, last}:
-        assert chip.irqchip_translate(intc, (0, number, 4)).number == number
-    for number in (first, last):
-        with pytest.raises(SpecifierError, match=f"SPI {number} is one of the v2m frame's") as caught:
-            chip.irqchip_translate(intc, (0, number, 4))
-        assert (caught.value.cell, caught.value.expected) == (1, f"an SPI outside of {first}..{last}")
-    assert chip.irqchip_translate(intc, (1, 1, 4)).kind is PPI
+def test_a_number_that_is_not_there_is_named(cells: tuple[int, ...], message: str, hint: str) -> None:
+    (intc,) = nodes(INTC)
+    with pytest.raises(SpecifierError) as caught:
+        Gicv2().irqchip_translate(intc, cells)
+    assert (str(caught.value), caught.value.hint) == (message, hint)
+    assert not isinstance(caught.value, TriggerError)
 
 
-def test_spis_of_frames_that_are_not_there_are_wired() -> None:
-    chip = Gicv2()
-    (intc, _), (without,) = with_frames(frame(0x20000)), nodes(INTC)
-    disabled, _ = with_frames(frame(0x20000, 'status = "disabled";'))
-    with pytest.raises(SpecifierError):
-        chip.irqchip_translate(intc, (0, 48, 4))
-    for other in (without, disabled):
-        assert chip.irqchip_translate(other, (0, 48, 4)).number == 48
+@pytest.mark.parametrize("cells", [(0, 0, 8), (1, 0, 3)])
+def test_a_trigger_that_a_line_cannot_have(cells: tuple[int, ...]) -> None:
+    (intc,) = nodes(INTC)
+    with pytest.raises(TriggerError):
+        Gicv2().irqchip_translate(intc, cells)
+
+
+@pytest.mark.parametrize(
+    ("text", "spis", "said"),
+    [
+        (frame(0x20000), range(48, 112), ""),
+        (frame(0x20000, "arm,msi-num-spis = <8>;"), range(48, 56), "arm,msi-num-spis"),
+        (frame(0x20000, "arm,msi-base-spi = <33>; arm,msi-num-spis = <16>;"), range(1, 17), "arm,msi-base-spi"),
+    ],
+)
+def test_messages_have_lines(text: str, spis: range, said: str) -> None:
+    every = with_frames(text)
+    assert Gicv2().irqchip_lines(every) == Lines(224, (MessageLines(every[1].path, spis, said),))
+
+
+def test_a_frame_that_is_disabled_has_no_lines() -> None:
+    assert Gicv2().irqchip_lines(with_frames(frame(0x20000, 'status = "disabled";'))) == Lines(224)
 
 
 def test_ppis_name_every_cpu_of_the_machine_last_described() -> None:

@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Iterable, Sequence
 
-from irqframe import Injected, Irqchip, Source, SourceKind, SpecifierError, Trigger, VmError, hookimpl
+from irqframe import Injected, Irqchip, Source, SourceKind, SpecifierError, Trigger, TriggerError, VmError, hookimpl
 from irqframe.dt import Node, addresses
 from irqframe.flow import Counters, MmioClaim, RoutingEntry, TrapClaim
 from irqframe.guest import Driver
@@ -29,7 +29,7 @@ class ToyIntc(Irqchip):
         if line >= LINES:
             raise SpecifierError(f"the toy has no line {line}", cell=0, expected=f"a line of 0..{LINES - 1}")
         if trigger not in (Trigger.EDGE_RISING, Trigger.LEVEL_HIGH):
-            raise SpecifierError(f"{trigger} is no trigger of the toy", cell=1, expected="1 (edge) or 4 (level)")
+            raise TriggerError(f"{trigger} is no trigger of the toy", cell=1, expected="1 (edge) or 4 (level)")
         return Source(SourceKind.SPI, line, Trigger(trigger))
 
     @hookimpl

@@ -1,0 +1,197 @@
+"""Who has which line: the rules of a machine's shared and per-CPU lines.
+
+1. A line that is level-triggered may be shared; an edge, a message and a per-CPU interrupt need one of their own
+   (E0604): two edges become one, a message's line is not the wire's, and a PPI has one handler on each CPU.
+2. Lines that the irqchip does not have are found before it is built, if it says how many there are: at a wired source
+   (E0603), and at the property that gives lines to messages (E0611).
+3. Where a node does not say which lines its messages raise, the irqchip's default is taken, and a clash with it is one
+   fault of that node, however many devices are wired to these lines.
+4. As long as a controller has fewer lines for messages than devices send to it, some of these get none (W0614).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from irqframe.dt import InterruptRef, MsiRef, Node, Tree
+from irqframe.errors import Finding, PluginError, Span
+from irqframe.flow import Flow, Lines, MessageLines, Source, SourceKind, blaming
+
+_Used = tuple[InterruptRef, Source]
+
+_SAY = "the node can say which lines its messages raise; its binding says how"
+
+
+def lines_of(flow: Flow, nodes: Sequence[Node]) -> Lines | None:
+    """What the irqchip says of its shared lines; None if it does not say.
+
+    Raises:
+        PluginError: if the irqchip raises something, or returns what is no `Lines`.
+    """
+    if not flow.has("lines"):
+        return None
+    with blaming(flow.chip, flow.chip_name):
+        answer = flow.call("lines", nodes)
+    if not isinstance(answer, Lines):
+        raise PluginError(flow.chip_name, f"irqchip_lines returned {answer!r}, which is no Lines")
+    return answer
+
+
+def check_exclusive(refs: Sequence[InterruptRef], sources: Sequence[Source | None]) -> list[Finding]:
+    """A finding (E0604) for each source on a line that another has, unless all on it are shared and level-triggered."""
+    used: dict[tuple[SourceKind, int], list[_Used]] = {}
+    for ref, source in zip(refs, sources, strict=True):
+        if source is not None:
+            used.setdefault((source.kind, source.number), []).append((ref, source))
+    findings = []
+    for (kind, _), users in used.items():
+        if kind is SourceKind.SPI and all(source.trigger.is_level for _, source in users):
+            continue
+        findings += [_clash(user, users[0]) for user in users[1:]]
+    return findings
+
+
+def check_lines(
+    tree: Tree, lines: Lines, refs: Sequence[InterruptRef], sources: Sequence[Source | None], msis: Sequence[MsiRef]
+) -> list[Finding]:
+    """What is wrong with shared lines, from what the irqchip says of them.
+
+    Args:
+        tree: the tree.
+        lines: as `lines_of` returns them.
+        refs: the interrupts.
+        sources: what the irqchip says of each.
+        msis: the MSI routes.
+    """
+    findings = []
+    given = sorted((messages for messages in lines.messages if messages.lines), key=lambda one: one.lines.start)
+    starts = [messages.lines.start for messages in given]
+    wired: dict[str, list[_Used]] = {}
+    for ref, source in zip(refs, sources, strict=True):
+        if source is None or source.kind is not SourceKind.SPI:
+            continue
+        at = bisect_right(starts, source.number) - 1
+        if source.number >= lines.count:
+            findings.append(_no_line(ref, source, lines.count))
+        elif at >= 0 and source.number in given[at].lines:
+            wired.setdefault(given[at].node, []).append((ref, source))
+    senders: dict[str, dict[str, MsiRef]] = {}
+    for msi in msis:
+        senders.setdefault(msi.controller.path, {}).setdefault(msi.node.path, msi)
+    for messages in given:
+        findings += _wired(tree, messages, wired.get(messages.node, []))
+        findings += _are_there(tree, messages, lines.count)
+        findings += _are_enough(tree, messages, list(senders.get(messages.node, {}).values()))
+    findings += [_shared(tree, two, one) for one, two in pairwise(given) if two.lines.start < one.lines.stop]
+    return findings
+
+
+def _clash(user: _Used, first: _Used) -> Finding:
+    (ref, source), (other, others) = user, first
+    line = f"{source.kind.value} {source.number}"
+    if source.kind is SourceKind.PPI:
+        expected = "a line of its own: each CPU hands a PPI to one device"
+    elif source.trigger.is_level != others.trigger.is_level:
+        expected = "the same trigger at both, level: an edge on a line that another holds high is lost"
+    else:
+        expected = "a line of its own, or level-triggered sources that share one"
+    triggers = f"{_trigger(source)} here, {_trigger(others)} there" if source.trigger != others.trigger else ""
+    return Finding(
+        "E0604",
+        f"{ref.node.path} and {other.node.path} both have {line}, which only one of them can",
+        ref.span,
+        ref.node.path,
+        expected=expected,
+        found=triggers,
+        related=((other.span, "the other"),),
+    )
+
+
+def _trigger(source: Source) -> str:
+    return source.trigger.name.lower().replace("_", " ")
+
+
+def _no_line(ref: InterruptRef, source: Source, count: int) -> Finding:
+    return Finding(
+        "E0603",
+        f"line {source.number} is outside what {ref.controller.name} serves (0..{count - 1})",
+        ref.spans[0] if ref.spans else ref.span,
+        ref.node.path,
+        related=((ref.controller.span, "the controller"),),
+    )
+
+
+def _are_there(tree: Tree, messages: MessageLines, count: int) -> Iterator[Finding]:
+    lines = messages.lines
+    if lines[0] < 0 or lines[-1] >= count:
+        yield Finding(
+            "E0611",
+            f"messages to {messages.node} raise lines that are not there",
+            _place(tree, messages),
+            messages.node,
+            expected=f"lines of 0..{count - 1}",
+            found=_range(lines),
+        )
+
+
+def _shared(tree: Tree, messages: MessageLines, other: MessageLines) -> Finding:
+    common = range(messages.lines.start, min(messages.lines.stop, other.lines.stop))
+    return Finding(
+        "E0604",
+        f"messages to {messages.node} and to {other.node} raise the same {_range(common)}",
+        _place(tree, messages),
+        messages.node,
+        expected="lines of its own",
+        found=_range(messages.lines) + ("" if messages.property else ", by default"),
+        hint="" if messages.property and other.property else _SAY,
+        related=((_place(tree, other), f"{_range(other.lines)} are given here"),),
+    )
+
+
+def _wired(tree: Tree, messages: MessageLines, users: Sequence[_Used]) -> Iterator[Finding]:
+    if not messages.property and users:
+        yield Finding(
+            "E0604",
+            f"messages to {messages.node} raise {_range(messages.lines)} by default, and "
+            f"{len(users)} wired interrupt{' is' if len(users) == 1 else 's are'} on them",
+            _place(tree, messages),
+            messages.node,
+            expected="lines that nothing is wired to",
+            hint=_SAY,
+            related=tuple((ref.span, f"line {source.number} is wired here") for ref, source in users[:3]),
+        )
+        return
+    for ref, source in users:
+        yield Finding(
+            "E0604",
+            f"{ref.node.path} is wired to line {source.number}, which messages to {messages.node} raise",
+            ref.span,
+            ref.node.path,
+            expected=f"a line outside of {messages.lines[0]}..{messages.lines[-1]}",
+            related=((_place(tree, messages), "the lines are given to messages here"),),
+        )
+
+
+def _are_enough(tree: Tree, messages: MessageLines, senders: Sequence[MsiRef]) -> Iterator[Finding]:
+    if len(senders) > len(messages.lines):
+        yield Finding(
+            "W0614",
+            f"{len(senders)} devices send messages to {messages.node}, which has {len(messages.lines)} lines for them",
+            _place(tree, messages),
+            messages.node,
+            expected=f"a line or more for each of the {len(senders)}",
+            related=tuple((ref.span, "one sends here") for ref in senders[:3]),
+        )
+
+
+def _range(lines: range) -> str:
+    return f"line {lines[0]}" if len(lines) == 1 else f"lines {lines[0]}..{lines[-1]}"
+
+
+def _place(tree: Tree, messages: MessageLines) -> Span:
+    """The first cell of the property that gives the lines, or the node."""
+    node = tree.node(messages.node) or tree.root
+    prop = node.properties.get(messages.property)
+    return node.span if prop is None else prop.span_at(0)
