@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from irqframe.dt import addresses, is_enabled
 from irqframe.errors import Finding, InputError, SpecifierError, VmError
 from irqframe.flow import Irqchip, Source, SourceKind, blaming
-from irqframe.machine._model import Machine
+from irqframe.machine._model import Default, Machine
 from irqframe.vm import QUIRKS, Clock, GuestMemory, Vm
 
 
@@ -42,11 +43,11 @@ def build(
         return _build(machine, frozenset(quirks), options, clock, wrappers, prepare)
 
 
-def check_build(machine: Machine) -> tuple[Finding, ...]:
+def check_build(machine: Machine) -> tuple[tuple[Default, ...], tuple[Finding, ...]]:
     """Make the VM and throw it away, to see whether it can be made.
 
     Returns:
-        What keeps it from being made, nothing if it can.
+        What the irqchip leaves unused of its nodes; and what keeps the VM from being made, nothing if it can be.
 
     Raises:
         PluginError: if the irqchip breaks the hook spec.
@@ -54,10 +55,11 @@ def check_build(machine: Machine) -> tuple[Finding, ...]:
     try:
         vm = build(machine)
     except InputError as error:
-        return error.findings
+        return (), error.findings
+    unused = tuple(_unused(machine, vm))
     with blaming(machine.chip, machine.irqchip):
         vm.destroy()
-    return ()
+    return unused, ()
 
 
 def split_quirks(chip: type[Irqchip], quirks: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
@@ -134,6 +136,17 @@ def _unrouted(machine: Machine, vm: Vm) -> list[Finding]:
         for one in machine.sources
         if one.source.kind is SourceKind.SPI and not vm.routing.routes(one.source.number)
     ]
+
+
+def _unused(machine: Machine, vm: Vm) -> Iterator[Default]:
+    """The regions of the irqchip's nodes at whose beginning nothing answers."""
+    for node in filter(is_enabled, machine.controllers):
+        idle = [
+            str(index) for index, (base, size) in enumerate(addresses(node)) if size and vm.mmio.find(base, 1) is None
+        ]
+        if idle:
+            entries = f"{'entry' if len(idle) == 1 else 'entries'} {', '.join(idle)} (from 0)"
+            yield Default(f"frames of {node.path}", f"none for `reg` {entries}: {machine.irqchip} serves nothing there")
 
 
 def _number(source: Source | None) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
 from importlib.resources import files
@@ -100,7 +101,8 @@ def examine(tree: Tree, plugins: Sequence[Plugin] | None = None) -> tuple[Machin
     every = dt.distinct(found, schema_findings)
     if any(finding.is_error for finding in every):
         return machine, every
-    return machine, every + check_build(machine)
+    unused, more = check_build(machine)
+    return replace(machine, defaults=machine.defaults + unused), every + more
 
 
 def own_sources(refs: Sequence[InterruptRef]) -> list[InterruptRef]:

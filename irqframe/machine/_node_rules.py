@@ -2,7 +2,7 @@
 
 1. A controller has its addresses for itself (E0622); what lies below it in the tree is part of it.
 2. A controller that nobody uses was meant to be used, or is a leftover (W0623): no interrupt goes to it, and no other
-   controller forwards to it. A machine without any interrupt says nothing about its controllers.
+   controller forwards to it. A machine without any wired interrupt says nothing about its controllers.
 3. `interrupt-names` is by position, so a name behind the last interrupt names none (W0624). Fewer names are the
    business of a binding.
 4. Of `interrupts` and `interrupts-extended` the second counts (DTSpec v0.4, 2.4.1), so the first says nothing (W0625).
@@ -65,7 +65,7 @@ def _unused(
 ) -> Iterator[Finding]:
     every: tuple[InterruptRef | MsiRef, ...] = (*refs, *msis)
     used = {id(ref.controller) for ref in every}
-    if not used:
+    if not refs:
         return
     forwarded = {node.u32("interrupt-parent") for node in enabled(tree) if node.has("interrupt-controller")}
     for node in controllers:

@@ -46,3 +46,16 @@ def test_an_empty_region_of_memory_is_none() -> None:
     before = "reg = <0x0 0x40000000 0x0 0x20000000>"
     machine = load_machine(parse_dts(text.replace(before, f"{before}, <0x0 0x0 0x0 0x0>"), "m.dts"))
     assert machine.irqchip == "rvic"
+
+
+def test_frames_that_the_irqchip_leaves_unused() -> None:
+    """A GIC with virtualization extensions has two more frames, of which a guest's model has none."""
+    gicv2 = EXAMPLE.with_name("virt-gicv2.dts").read_text(encoding="utf-8")
+    assert not any("frames" in one.what for one in load_machine(parse_dts(gicv2, "m.dts")).defaults)
+    before = "reg = <0x00 0x8000000 0x00 0x10000 0x00 0x8010000 0x00 0x10000>"
+    assert gicv2.count(before) == 1
+    after = f"{before}, <0x00 0x8030000 0x00 0x10000>, <0x00 0x8040000 0x00 0x10000>"
+    (unused,) = [
+        one for one in load_machine(parse_dts(gicv2.replace(before, after), "m.dts")).defaults if "frames" in one.what
+    ]
+    assert unused.value == "none for `reg` entries 2, 3 (from 0): gicv2 serves nothing there"
