@@ -1,4 +1,4 @@
-"""Writes the pages that are made from what the code runs: the hook reference, the list of codes, the command line, a
+"""Writes the pages that are made from what the code runs: the hook reference, the error catalogue, the command line, a
 picture; and, in the other pages, what a command printed, behind a comment `<!-- output of: irqframe ... -->`.
 
     python docs/generate.py            write them
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import inspect
 import re
+import runpy
 import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,6 +24,7 @@ from irqframe.cli import _main
 from irqframe.flow import CALLBACKS, PREFIX, REFERENCE_CALLBACKS, _hookspec, _types, arguments
 
 HERE = Path(__file__).parent
+CATALOGUE = HERE.parent / "tests" / "catalogue"
 PLUGIN_GENERATORS = tuple(sorted(HERE.parent.glob("plugins/*/docs/generate.py")))
 NOTICE = "<!-- Made by docs/generate.py; change what it is made from. -->\n"
 
@@ -74,21 +77,43 @@ def _type(kind: type) -> str:
 
 
 def errors_page() -> str:
-    """Every code of a finding."""
-    lines = [
-        "# Codes of findings\n",
+    """Every code of a finding, with the example that the tests run."""
+    catalogue = runpy.run_path(str(CATALOGUE / "catalogue.py"), run_name="catalogue")
+    codes = {**dt.CODES, **machine.CODES}
+    entries = catalogue["entries"]()
+    rows = (f"| {_code_link(code, entries)} | {codes[code]} |" for code in sorted(codes, key=lambda code: code[1:]))
+    parts = [
+        "# Error catalogue\n",
         NOTICE,
         "A finding is printed as `file:line:column: error[CODE]: text`, with the source line, what was expected and",
         "what was found. A code never changes its meaning. Codes that begin with `W` warn, and fail no command.\n",
+        "Each code has an example below, with what is printed for it, and what to do. The tests run these examples.\n",
         "| code | meaning |",
         "|---|---|",
-        *(f"| `{code}` | {meaning} |" for code, meaning in sorted(_codes().items())),
+        *rows,
+        "\n## What the examples include\n",
+        *(_listing(CATALOGUE / name) for name in catalogue["SHARED"]),
+        "## Examples\n",
+        *(_example(entries[code], codes[code]) for code in sorted(entries, key=lambda code: code[1:]) if code in codes),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(parts).rstrip() + "\n"
 
 
-def _codes() -> Mapping[str, str]:
-    return {**dt.CODES, **machine.CODES}
+def _code_link(code: str, entries: Mapping[str, object]) -> str:
+    return f"[`{code}`](#{code.lower()})" if code in entries else f"`{code}`"
+
+
+def _example(entry: Any, meaning: str) -> str:
+    inputs = [_listing(path) for path in entry.files]
+    transcript = f"```text\n$ {entry.command}\n{entry.output}```\n"
+    return "\n".join(
+        [f"### {entry.code}\n", f"{meaning[:1].upper()}{meaning[1:]}. {entry.advice}\n", *inputs, transcript]
+    )
+
+
+def _listing(path: Path) -> str:
+    language = {".py": "python", ".hex": "text"}.get(path.suffix, "dts")
+    return f"`{path.name}`:\n\n```{language}\n{path.read_text(encoding='utf-8')}```\n"
 
 
 def cli_page() -> str:

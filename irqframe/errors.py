@@ -118,12 +118,16 @@ class VmError(IrqframeError):
     """An operation on the VM, its irqchip or its devices was refused.
 
     `errno` is always set, positive, to the value that the reference returns negated (-EBUSY: `errno.EBUSY`).
+
+    Attributes:
+        reason: the message without the name of the errno.
     """
 
     errno: int
 
     def __init__(self, errno: int, message: str) -> None:
         super().__init__(f"{message} [{_errno.errorcode.get(errno, errno)}]", errno)
+        self.reason = message
 
 
 class GuestError(IrqframeError):

@@ -40,7 +40,7 @@ def test_every_error_class_is_public() -> None:
 def test_vm_error_names_its_errno() -> None:
     error = VmError(errno.EBUSY, "the flow is sealed")
     assert error.errno == errno.EBUSY
-    assert str(error) == "the flow is sealed [EBUSY]"
+    assert (str(error), error.reason) == ("the flow is sealed [EBUSY]", "the flow is sealed")
 
 
 def test_vm_error_with_an_unknown_errno() -> None:

@@ -9,7 +9,7 @@ from irqframe.dt._addresses import address_cells, number, reg, size_cells
 from irqframe.dt._interrupts import InterruptRef
 from irqframe.dt._report import Report, count
 from irqframe.dt._status import enabled, is_enabled
-from irqframe.dt._tree import Node, Tree
+from irqframe.dt._tree import Node, Property, Tree
 from irqframe.errors import Finding, Span
 
 # Aff3 and Aff2..Aff0, the bits that identify a CPU: MPIDR_EL1, and MPIDR_HWID_BITMASK in Linux.
@@ -118,7 +118,7 @@ def _cpu(report: Report, node: Node) -> Cpu | None:
             node,
             node.span if prop is None else prop.span,
             expected=f"its MPIDR in {count(wanted, 'cell')} (#address-cells of /cpus)",
-            found="none" if prop is None else count(len(prop.data), "byte"),
+            found=_length(prop),
         )
         return None
     mpidr = number(cells)
@@ -134,6 +134,14 @@ def _cpu(report: Report, node: Node) -> Cpu | None:
         return None
     methods = node.strings("enable-method")
     return Cpu(node, mpidr, methods[0] if methods else "", prop.span)
+
+
+def _length(prop: Property | None) -> str:
+    """How long a property is, in cells if it is cells."""
+    if prop is None:
+        return "none"
+    size = len(prop.data)
+    return count(size, "byte") if size % 4 else count(size // 4, "cell")
 
 
 def _is_new(report: Report, cpu: Cpu, earlier: Cpu | None) -> bool:
@@ -177,7 +185,7 @@ def _no_memory(report: Report, node: Node) -> None:
         node,
         node.span if prop is None else prop.span,
         expected=f"rows of {count(width, 'cell')}: address and size",
-        found="none" if prop is None else count(len(prop.data), "byte"),
+        found=_length(prop),
     )
 
 

@@ -42,6 +42,7 @@ def _fault(name: str, characters: bytes) -> str:
         return "is empty"
     if len(name) > NAME_MAX:
         return f"is longer than {NAME_MAX} characters"
-    if not name.isascii() or name.encode("ascii").translate(None, characters):
-        return "has a character that is not legal there"
-    return ""
+    if name.isascii() and not name.encode("ascii").translate(None, characters):
+        return ""
+    first = next(character for character in name if not character.isascii() or ord(character) not in characters)
+    return f"has the character {first!r}, which is not legal there"

@@ -27,7 +27,8 @@ def check_phandles(tree: Tree) -> Iterator[Finding]:
             else:
                 yield _finding(tree, "E0209", f"property {prop.name} is no phandle", node, prop)
         if len(set(values)) > 1:
-            yield _finding(tree, "E0210", "phandle and linux,phandle differ", node, stated[1])
+            message = f"phandle {values[0]:#x} and linux,phandle {values[1]:#x} differ"
+            yield _finding(tree, "E0210", message, node, stated[1], stated[0])
         elif values:
             other, first = owners.setdefault(values[0], (node, stated[0]))
             if other is not node:

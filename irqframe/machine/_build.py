@@ -116,7 +116,7 @@ def _memory(machine: Machine) -> list[tuple[int, int]]:
         GuestMemory(regions)
     except VmError as error:
         root = machine.tree.root
-        raise InputError([Finding("E0609", str(error), root.span, root.path)]) from error
+        raise InputError([Finding("E0609", error.reason, root.span, root.path)]) from error
     return regions
 
 
@@ -155,4 +155,5 @@ def _number(source: Source | None) -> int | None:
 
 def _refused(machine: Machine, error: SpecifierError | VmError) -> Finding:
     node = machine.controllers[0] if machine.controllers else machine.tree.root
-    return Finding("E0607", f"{machine.irqchip} refuses the machine: {error}", node.span, node.path)
+    reason = error.reason if isinstance(error, VmError) else error
+    return Finding("E0607", f"{machine.irqchip} refuses the machine: {reason}", node.span, node.path)

@@ -85,7 +85,7 @@ def _one_each(node: Node, prop: Property, interrupts: int) -> Iterator[Finding]:
         own = node.properties.get("interrupts") or node.properties.get("interrupts-extended")
         yield Finding(
             "E0621",
-            f"`interrupt-affinity` of {node.path} names {len(prop.cells)} CPUs for {interrupts} interrupts",
+            f"`interrupt-affinity` of {node.path} does not name a CPU for each of {interrupts} interrupts",
             prop.span,
             node.path,
             expected=f"{interrupts} phandles, in the order of the interrupts",

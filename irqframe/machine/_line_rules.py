@@ -178,7 +178,8 @@ def _are_enough(tree: Tree, messages: MessageLines, senders: Sequence[MsiRef]) -
     if len(senders) > len(messages.lines):
         yield Finding(
             "W0614",
-            f"{len(senders)} devices send messages to {messages.node}, which has {len(messages.lines)} lines for them",
+            f"{len(senders)} devices send messages to {messages.node}, which has "
+            f"{len(messages.lines)} line{'' if len(messages.lines) == 1 else 's'} for them",
             _place(tree, messages),
             messages.node,
             expected=f"a line or more for each of the {len(senders)}",

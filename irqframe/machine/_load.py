@@ -66,7 +66,7 @@ def examine(tree: Tree, plugins: Sequence[Plugin] | None = None) -> tuple[Machin
         *check_gicv3(tree, refs, len(cpus)),
         *check_cpu_lists(tree, refs),
         *check_msi_rows(tree),
-        *check_nodes(tree, controllers, refs, msis),
+        *check_nodes(tree, controllers, refs, msis, {finding.path for finding in found}),
     )
     documents = (*dt.machine_bindings(), *_bindings(plugin))
     schema_findings = dt.validate(tree, _binding_set(documents))
@@ -84,7 +84,7 @@ def examine(tree: Tree, plugins: Sequence[Plugin] | None = None) -> tuple[Machin
     lines = lines_of(flow, controllers)
     if lines is not None and wrong.isdisjoint(node.path for node in controllers):
         found += check_lines(tree, lines, own, sources, msis)
-    found += _too_many(tree, plugin.chip, len(cpus))
+    found += _too_many(cpus, plugin.chip, plugin.name)
     machine = Machine(
         tree,
         plugin.name,
@@ -184,12 +184,12 @@ def _pmu(tree: Tree, refs: Sequence[InterruptRef], sources: Sequence[Source | No
     return None if node is None or not node.interrupts else _per_cpu(node.interrupts[0], refs, sources)
 
 
-def _too_many(tree: Tree, chip: type[Irqchip], count: int) -> list[Finding]:
-    if count <= chip.vcpu_limit:
+def _too_many(cpus: Sequence[dt.Cpu], chip: type[Irqchip], name: str) -> list[Finding]:
+    if len(cpus) <= chip.vcpu_limit:
         return []
-    cpus = tree.root.children["cpus"]
-    message = f"the machine has {count} CPUs; {chip.__name__} serves at most {chip.vcpu_limit}"
-    return [Finding("E0606", message, cpus.span, cpus.path)]
+    first = cpus[chip.vcpu_limit]
+    message = f"the machine has {len(cpus)} CPUs, and {name} serves at most {chip.vcpu_limit}"
+    return [Finding("E0606", message, first.node.span, first.node.path, hint="this is the first one too many")]
 
 
 def _defaults(tree: Tree, refs: Sequence[InterruptRef], memory: Sequence[object]) -> tuple[Default, ...]:

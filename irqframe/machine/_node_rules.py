@@ -6,25 +6,32 @@
 3. `interrupt-names` is by position, so a name behind the last interrupt names none (W0624). Fewer names are the
    business of a binding.
 4. Of `interrupts` and `interrupts-extended` the second counts (DTSpec v0.4, 2.4.1), so the first says nothing (W0625).
-5. The unit address is the first address in `reg` (DTSpec v0.4, 2.2.1). dtc compares them below a simple-bus; here the
+5. Memory is described once (E0609).
+6. The unit address is the first address in `reg` (DTSpec v0.4, 2.2.1). dtc compares them below a simple-bus; here the
    controllers, CPUs and memory are, because people find these by name (W0626).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from irqframe.dt import InterruptRef, MsiRef, Node, Tree, enabled, is_enabled, reg
-from irqframe.errors import Finding
+from irqframe.errors import Finding, Span
 from irqframe.machine._entries import extended
 from irqframe.machine._overlap import clashes, range_text
+
+_END = 1 << 64
 
 _UNIT_ADDRESS = re.compile(r"[0-9a-fA-F]{1,16}\Z")
 
 
 def check_nodes(
-    tree: Tree, controllers: Sequence[Node], refs: Sequence[InterruptRef], msis: Sequence[MsiRef]
+    tree: Tree,
+    controllers: Sequence[Node],
+    refs: Sequence[InterruptRef],
+    msis: Sequence[MsiRef],
+    reported: Container[str],
 ) -> list[Finding]:
     """What is wrong with the machine's nodes.
 
@@ -33,6 +40,7 @@ def check_nodes(
         controllers: every node that is an irqchip's.
         refs: the tree's interrupts.
         msis: its MSI routes.
+        reported: paths of nodes that have findings already: their unit addresses are not compared.
     """
     wanted = {id(node) for node in controllers}
     present = [node for node in enabled(tree) if id(node) in wanted]
@@ -41,7 +49,13 @@ def check_nodes(
         *_unused(tree, present, refs, msis),
         *(finding for node in enabled(tree) for finding in _both(node)),
         *_names(tree),
-        *(finding for node in (*_cpus_and_memory(tree), *present) for finding in _unit_address(node)),
+        *_memory(tree),
+        *(
+            finding
+            for node in (*_cpus(tree), *_memories(tree), *present)
+            if node.path not in reported
+            for finding in _unit_address(node)
+        ),
     ]
 
 
@@ -136,14 +150,41 @@ def _specifier_cells(node: Node, nodes: Mapping[int, Node]) -> int | None:
     return None
 
 
-def _cpus_and_memory(tree: Tree) -> Iterator[Node]:
+def _cpus(tree: Tree) -> list[Node]:
     cpus = tree.root.children.get("cpus")
-    for node in () if cpus is None else cpus.children.values():
-        if node.strings("device_type") == ("cpu",):
-            yield node
-    for node in tree.root.children.values():
-        if node.strings("device_type") == ("memory",):
-            yield node
+    nodes = () if cpus is None else cpus.children.values()
+    return [node for node in nodes if node.strings("device_type") == ("cpu",)]
+
+
+def _memories(tree: Tree) -> list[Node]:
+    return [node for node in tree.root.children.values() if node.strings("device_type") == ("memory",)]
+
+
+def _memory(tree: Tree) -> Iterator[Finding]:
+    """Regions by address; each is compared with the one that reaches furthest of those before it."""
+    regions = sorted(
+        (address, size, order, index, node)
+        for order, node in enumerate(filter(is_enabled, _memories(tree)))
+        for index, (address, size) in enumerate(reg(node))
+        if size
+    )
+    before: tuple[int, int, Span] | None = None
+    for address, size, _, index, node in regions:
+        prop = node.properties["reg"]
+        place = prop.span_at(index * len(prop.data) // len(reg(node)))
+        if before is not None and address < before[0] + before[1]:
+            yield Finding(
+                "E0609",
+                f"memory at {range_text((address, size))} overlaps memory at {range_text(before[:2])}",
+                place,
+                node.path,
+                expected="each address in one region",
+                related=((before[2], "the other region"),),
+            )
+        if address + size > _END:
+            yield Finding("E0609", "a memory region ends behind the last address", place, node.path)
+        if before is None or address + size > before[0] + before[1]:
+            before = (address, size, place)
 
 
 def _unit_address(node: Node) -> Iterator[Finding]:

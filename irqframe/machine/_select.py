@@ -95,4 +95,5 @@ def _unused(tree: Tree) -> Finding:
         tree.root.span,
         "/",
         expected="a node that an installed irqchip serves",
+        hint="`irqframe plugins` lists what is installed",
     )

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from irqframe.dt import InterruptRef, Node
 from irqframe.errors import Finding
@@ -29,12 +30,18 @@ def check_sources(refs: Sequence[InterruptRef], sources: Sequence[Source | None]
         sources: what the irqchip says of each; None for one that it refuses.
         cpus: how many CPUs the machine has.
     """
-    findings: list[Finding] = []
+    found: dict[tuple[str, str], list[Finding]] = {}
     for ref, source in zip(refs, sources, strict=True):
-        if source is not None:
-            findings += _kind(ref, source, cpus)
-            findings += _trigger(ref, source)
-    return findings
+        for finding in () if source is None else (*_kind(ref, source, cpus), *_trigger(ref, source)):
+            found.setdefault((finding.code, finding.path), []).append(finding)
+    return [_first(alike) for alike in found.values()]
+
+
+def _first(alike: Sequence[Finding]) -> Finding:
+    """One finding for what the interrupts of a node have in common: they were written together."""
+    if len(alike) == 1:
+        return alike[0]
+    return replace(alike[0], found=f"{len(alike)} such interrupts of {alike[0].path}; this is the first")
 
 
 def _kind(ref: InterruptRef, source: Source, cpus: int) -> Iterator[Finding]:
@@ -77,7 +84,6 @@ def _trigger(ref: InterruptRef, source: Source) -> Iterator[Finding]:
             place,
             ref.node.path,
             expected="1 (rising edge) or 4 (level high)",
-            found="0",
         )
 
 

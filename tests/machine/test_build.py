@@ -145,7 +145,7 @@ def test_what_the_irqchip_refuses_of_its_nodes_is_a_finding(rvic: Machine) -> No
         build(changed(rvic, configure=configure))
     (finding,) = caught.value.findings
     assert (finding.code, finding.path) == ("E0607", "/rvic")
-    assert finding.message == "rvic refuses the machine: no [EINVAL]"
+    assert finding.message == "rvic refuses the machine: no"
     assert finding.span.line
 
 

@@ -160,7 +160,8 @@ def test_a_machine_without_a_controller_that_is_served() -> None:
 def test_more_cpus_than_the_irqchip_serves() -> None:
     more = "".join(f'cpu@{n} {{ device_type = "cpu"; compatible = "test,cpu"; reg = <{n}>; }};' for n in (1, 2))
     (finding,) = findings("uart { interrupts = <1 4>; };", more)
-    assert (finding.code, finding.path) == ("E0606", "/cpus")
+    assert (finding.code, finding.path) == ("E0606", "/cpus/cpu@2")
+    assert finding.message == "the machine has 3 CPUs, and latch serves at most 2"
 
 
 def test_all_findings_of_a_tree_come_together_in_source_order() -> None:
