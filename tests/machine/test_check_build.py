@@ -38,7 +38,8 @@ def test_a_line_beyond_those_the_irqchip_was_set_up_with() -> None:
 def test_memory_that_overlaps() -> None:
     before = "reg = <0x0 0x40000000 0x0 0x20000000>"
     (finding,) = findings(before, f"{before}, <0x0 0x50000000 0x0 0x1000>")
-    assert (finding.code, finding.path) == ("E0609", "/")
+    assert (finding.code, finding.path) == ("E0609", "/memory@40000000")
+    assert finding.message == "memory at 0x50000000..0x50000fff overlaps memory at 0x40000000..0x5fffffff"
 
 
 def test_an_empty_region_of_memory_is_none() -> None:

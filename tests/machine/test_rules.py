@@ -143,6 +143,10 @@ BROKEN = [
     ("W0623", 'other { compatible = "test,lined"; interrupt-controller; }; a { interrupts = <1 4>; };', "other"),
     ("W0624", 'a { interrupts = <1 4>; interrupt-names = "one", "two", "three"; };', '"two"'),
     ("W0624", 'a { interrupts-extended = <&intc 1 4 0>; interrupt-names = "one", "", "x"; };', '"x"'),
+    # A controller that forwards: its own #interrupt-cells are for others
+    ("W0624", 'a { #interrupt-cells = <1>; interrupts = <1 4>; interrupt-names = "one", "two"; };', '"two"'),
+    ("E0609", 'memory@50000000 { device_type = "memory"; reg = <0x50000000 0x11>, <0x50000010 1>; };', "0x50000010"),
+    ("E0609", 'memory@40000800 { device_type = "memory"; reg = <0x40000800 1>; };', "0x40000800"),
     ("W0625", "a { interrupts = <1 4>; interrupts-extended = <&intc 2 4>; };", "interrupts"),
     ("W0626", 'memory@50000000 { device_type = "memory"; reg = <0x60000000 0x1000>; };', "memory@50000000"),
 ]
@@ -195,6 +199,11 @@ def test_rules_that_need_no_irqchip(code: str, devices: str, place: str) -> None
         'timer { compatible = "arm,armv8-timer"; interrupts = <111 4>, <112 8>; };',
         PCI.replace("NUMBER", "1").replace("TRIGGER", "4"),
         "a { msi-map-mask = <0xff>; msi-map = <0 &frame 0 16>, <16 &frame 16 0xfff0>; };" + FRAME.format(""),
+        "a { msi-map = <8 &frame 0xfffffffe 2>; };" + FRAME.format(""),
+        # The host's own interrupt is no pin
+        'pci@20000000 { device_type = "pci"; reg = <0x20000000 0x1000>; interrupts = <1 1>; };',
+        # Memory in two regions that touch
+        'memory@50000000 { device_type = "memory"; reg = <0x50000000 0x10>, <0x50000010 0x10>; };',
         # Addresses: next to the controller, not the CPUs', disabled, none
         "a@2000 { reg = <0x2000 0x10>; }; b@ff0 { reg = <0xff0 0x10>; };",
         "bus { #address-cells = <1>; #size-cells = <1>; a@1000 { reg = <0x1000 0x10>; }; };",
@@ -226,7 +235,9 @@ def test_what_comes_near_and_is_right(devices: str) -> None:
             "#int", "#redistributor-regions = <2>; #int"
         ),
         PARTITIONED + "a { interrupts-extended = <&gic 1 7 4 &part>, <&gic 0 7 4 0>; };",
+        GIC + "a { interrupts-extended = <&gic 1 7 4>; };",
         "pmu { interrupts = <1 4>; interrupt-affinity = <&cpu0 &cpu1>; };",
+        "pmu { interrupts = <1 4>, <2 4>; interrupt-affinity = <&cpu1 &cpu0>; };",
         # Interfaces 0 and 2: clusters leave gaps. SPIs have no mask.
         GIC400 + "a { interrupts-extended = <&gic 1 7 0x504>, <&gic 0 8 0xff04>; };",
     ],
@@ -240,6 +251,24 @@ def test_one_cpu_may_have_its_timer_on_a_shared_line() -> None:
     text = MACHINE.replace("DEVICES", devices).replace('compatible = "test,cpu"; reg = <1>', 'status = "disabled"')
     _, found = examine(parse_dts(text, "m.dts"), (LINED,))
     assert found == ()
+
+
+def test_what_the_interrupts_of_a_node_have_in_common_is_said_once() -> None:
+    text, (finding,) = findings('timer { compatible = "arm,armv8-timer"; interrupts = <111 1>, <112 1>, <113 4>; };')
+    assert words(text, finding) == "1"
+    assert finding.found == "2 such interrupts of /timer; this is the first"
+
+
+def test_memory_beyond_the_last_address() -> None:
+    text = """/dts-v1/; / { #address-cells = <2>; #size-cells = <1>;
+        a { device_type = "memory"; reg = <0xffffffff 0xffff0000 0x10000>; };
+        b { device_type = "memory"; reg = <0xffffffff 0x00000000 0x10000>, <0xffffffff 0xffff0000 0x10001>; };
+    };"""
+    _, found = examine(parse_dts(text, "m.dts"), ())
+    assert [(one.path, words(text, one)) for one in found if one.code == "E0609"] == [
+        ("/b", "0xffffffff"),
+        ("/b", "0xffffffff"),
+    ]
 
 
 def test_both_sides_of_a_clash_are_shown() -> None:
