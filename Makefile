@@ -13,13 +13,18 @@ MACHINE ?= docs/examples/virt-rvic.dts
 PACKAGES := irqframe plugins/rvic/irqframe_rvic plugins/vgic/irqframe_vgic docs/examples/irqframe-toy/irqframe_toy
 CODE     := $(PACKAGES) tests plugins/rvic/tests plugins/vgic/tests docs benchmarks
 
-.PHONY: run test lint types check bench docs clean
+.PHONY: run test test-corpus lint types check bench docs clean
 
 run: $(VENV)/installed
 	$(BIN)/irqframe run $(MACHINE)
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
+
+# Every arm64 board of Linux against dtc; fetches Debian's linux-source-6.1 (140 MB) once, and takes some minutes.
+test-corpus: $(VENV)/installed-test
+	$(BIN)/python tests/corpus/prepare.py
+	IRQFRAME_CORPUS=1 $(BIN)/python -m pytest -q tests/corpus
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff check $(CODE)
