@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from irqframe.dt._cpp_macros import Macro
 from irqframe.dt._cpp_tokens import BLANKS, CppToken, next_token, spelled, tokens
 from irqframe.dt._directives import directive_at
+from irqframe.dt._report import count
 
 # Linux's boards make some 10,000 tokens by macros.
 TOKENS_MAX = 1_000_000
@@ -255,7 +256,7 @@ def _named(macro: Macro, given: list[list[CppToken]]) -> dict[str, list[CppToken
     if macro.rest and len(given) == wanted - 1:
         given = [*given, []]
     if len(given) != wanted:
-        raise ExpansionError(f"macro {macro.name} takes {wanted} arguments, and {len(given)} are given")
+        raise ExpansionError(f"macro {macro.name} takes {count(wanted, 'argument')}, not {len(given)}")
     return dict(zip(macro.parameters, given, strict=True))
 
 

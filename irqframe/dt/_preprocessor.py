@@ -122,8 +122,9 @@ class _Preprocessor:
             output.copy(source, copied, len(text))
         output.end_line(source)
         for start in groups.unclosed():
-            span = self.directives.place(source, start, start + 1)
-            self.report.add("E0119", "#if has no #endif", span, expected="#endif in the same file")
+            name = directive_at(text, start)
+            span = self.directives.place(source, start, text.index(name, start) + len(name))
+            self.report.add("E0119", f"#{name} has no #endif", span, expected="#endif in the same file")
         self._depth -= 1
 
     def _include(self, included: SourceText, source: SourceText, start: int, end: int) -> None:

@@ -59,6 +59,8 @@ class ValueParser:
             self._bits(prop)
         elif kind == "/incbin/":
             self._incbin(prop)
+        elif kind == "word":
+            self.words.take_unknown("a value")
         else:
             self.words.fault("a value")
             raise SyntaxFaultError

@@ -82,8 +82,8 @@ class Words:
             "E0103", f"expected {expected}, found {found}", token.span, expected=expected, found=found, hint=hint
         )
 
-    def take_unknown(self) -> None:
-        """Read a word that stands where a number must, with its arguments if it has some, and report it.
+    def take_unknown(self, expected: str = "a number") -> None:
+        """Read a word that stands where a number or value must, with its arguments if it has some, and report it.
 
         Such a word was meant as a macro. Each is reported once, and none if an included file was not found.
 
@@ -93,7 +93,7 @@ class Words:
         """
         token = self.token
         if self.lexer.begins_statement(token):
-            self.fault("'>'")
+            self.fault("'>'" if expected == "a number" else expected)
             raise SyntaxFaultError
         self.take()
         if token.text not in self.unknown and not any(found.code == "E0005" for found in self.report.findings):
@@ -102,7 +102,7 @@ class Words:
                 "E0124",
                 f"macro {token.text} is not defined",
                 token.span,
-                expected="a number, or a macro that stands for one",
+                expected=f"{expected}, or a macro that stands for one",
                 hint=macro_hint(token.text, self.lexer.macros),
             )
         if self.token.kind == "(":
