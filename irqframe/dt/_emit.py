@@ -42,9 +42,8 @@ def to_dts(tree: Tree) -> str:
     made.header.version = VERSION
     made.header.boot_cpuid_phys = tree.boot_cpu
     text: str = made.to_dts()
-    # The first block of the root cannot carry labels.
-    root_labels = "".join(f"{label}: " for label in tree.root.labels)
-    return text + (f"{root_labels}&{{/}} {{ }};\n" if root_labels else "")
+    # The first block of the root cannot carry labels, and a later one carries one; the last one is the first in order.
+    return text + "".join(f"{label}: &{{/}} {{ }};\n" for label in reversed(tree.root.labels))
 
 
 def _prepared(tree: Tree) -> Any:

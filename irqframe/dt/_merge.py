@@ -74,7 +74,7 @@ class Merger:
                 self.root = block.node
                 self._enter_labels(block.node)
                 return
-        elif self.source.overlay and not block.node.labels and self._is_of_base(block.target):
+        elif self.source.overlay and not block.node.labels and block.target.text not in self._labels:
             self._fragment(block.node, block.target)
             return
         else:
@@ -83,9 +83,6 @@ class Merger:
                 self._enter_labels(block.node)
                 return
         self._merge(node, block.node)
-
-    def _is_of_base(self, target: Reference) -> bool:
-        return target.text.startswith("/") or target.text not in self._labels
 
     def _fragment(self, node: NodeSyntax, target: Reference) -> None:
         """Put a block that changes the base at the end of the root."""

@@ -68,7 +68,10 @@ class Cells:
         self._open.clear()
 
     def _data(self, prop: Property) -> bytearray:
-        return self._open.setdefault(id(prop), (prop, bytearray(prop.data)))[1]
+        known = self._open.get(id(prop))
+        if known is None:
+            known = self._open[id(prop)] = (prop, bytearray(prop.data))
+        return known[1]
 
 
 class Fixups:
@@ -88,10 +91,10 @@ class Fixups:
         for prop in fixups.properties.values():
             found = list(self._entries(fixups, prop))
             if found:
-                path, span, _ = found[0]
-                yield Wanted(prop.name, path, span, tuple(place for _, _, place in found))
+                node, at, _ = found[0]
+                yield Wanted(prop.name, node.path, prop.span_at(at), tuple(place for _, _, place in found))
 
-    def _entries(self, fixups: Node, prop: Property) -> Iterator[tuple[str, Span, Place]]:
+    def _entries(self, fixups: Node, prop: Property) -> Iterator[tuple[Node, int, Place]]:
         *entries, rest = prop.data.split(b"\0")
         if rest or not entries:
             self._malformed(fixups, prop, len(prop.data) - len(rest), rest)
@@ -101,12 +104,11 @@ class Fixups:
             if match is None:
                 self._malformed(fixups, prop, at, entry)
             else:
-                span = prop.span_at(at)
                 path, name = (part.decode("ascii", "backslashreplace") for part in match.groups()[:2])
                 node = self.paths.at(path)
-                place = self._place(node, path, name, int(match[3]), span)
+                place = self._place(node, path, name, int(match[3]), (prop, at))
                 if node is not None and place is not None:
-                    yield node.path, span, place
+                    yield node, at, place
             at += len(entry) + 1
 
     def _malformed(self, node: Node, prop: Property, at: int, entry: bytes) -> None:
@@ -119,23 +121,30 @@ class Fixups:
             found=_quoted(entry),
         )
 
-    def _place(self, node: Node | None, path: str, name: str, offset: int, span: Span) -> Place | None:
+    def _place(self, node: Node | None, path: str, name: str, offset: int, entry: tuple[Property, int]) -> Place | None:
+        """The place that an entry of the fixups names; if there is none, that is a finding."""
+        prop = node.properties.get(name) if node is not None else None
+        if prop is not None and offset + 4 <= len(prop.data) and name not in PHANDLE_NAMES:
+            return Place(prop, offset)
+        # Looked for only now: it takes time.
+        span = entry[0].span_at(entry[1])
         if name in PHANDLE_NAMES:
             message = f"{name} refers to another node, so the fixups say"
             self.report.add("E0214", message, span, path=_short(path))
             return None
-        prop = node.properties.get(name) if node is not None else None
-        if prop is not None and offset + 4 <= len(prop.data):
-            return Place(prop, offset)
         if node is None:
-            message = f"the overlay has no node {_short(path)}, which its fixups name"
-        elif prop is None:
+            self._no_node(path, span)
+            return None
+        if prop is None:
             message = f"{node.path} has no property {_short(name)}, which the fixups name"
         else:
             message = f"property {name} of {node.path} has no cell at byte {offset}, where the fixups say it has"
         found = f"{len(prop.data)} bytes" if prop is not None else ""
-        self.report.add("E0218", message, span, path=node.path if node is not None else "", found=found)
+        self.report.add("E0218", message, span, path=node.path, found=found)
         return None
+
+    def _no_node(self, path: str, span: Span) -> None:
+        self.report.add("E0218", f"the overlay has no node {_short(path)}, which its fixups name", span)
 
     # __local_fixups__
 
@@ -155,7 +164,7 @@ class Fixups:
             for child in fixup.children.values():
                 known = self.paths.child(node, child.name)
                 if known is None:
-                    self._place(None, f"{node.path.rstrip('/')}/{child.name}", "", 0, child.span)
+                    self._no_node(f"{node.path.rstrip('/')}/{child.name}", child.span)
                 else:
                     below.append((known, child))
             work += reversed(below)
@@ -172,7 +181,7 @@ class Fixups:
             )
             return
         for index, offset in enumerate(prop.cells):
-            place = self._place(node, node.path, prop.name, offset, prop.span_at(4 * index))
+            place = self._place(node, "", prop.name, offset, (prop, 4 * index))
             if place is not None:
                 yield place
 

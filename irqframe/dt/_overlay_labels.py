@@ -95,7 +95,9 @@ class Labels:
                 f"{self.file} has no symbols, so &{wanted.label} cannot be found in it",
                 wanted.span,
                 path=wanted.path,
-                hint="give the base as DTS, or compile it with dtc -@",
+                hint="give its node a label, or name it by &{/path} { }"
+                if self.paths.root.span.line
+                else "give the base as DTS, or compile it with dtc -@",
             )
 
     def _astray(self, wanted: Wanted, symbol: Property | None, why: str) -> None:

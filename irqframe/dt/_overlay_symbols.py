@@ -10,6 +10,8 @@ from irqframe.dt._overlay_merge import OVERLAY, Merge
 from irqframe.dt._symbols import SYMBOLS
 from irqframe.dt._tree import Node, Piece, PieceKind, Property
 
+_Targets = dict[Node, tuple[Node | None, str]]
+
 # What stands in a fragment; other symbols name what is in no tree once the overlay is applied.
 _IN_FRAGMENT = re.compile(rb"/([^/]*)/__overlay__(?:/(.*))?", re.DOTALL)
 
@@ -31,8 +33,9 @@ def merge_symbols(merge: Merge, report: Collected) -> None:
         known = base.add(base.root, Node(SYMBOLS, symbols.span))
     merge.touch(known)
     room = ROOM_MAX
+    targets: _Targets = {}
     for prop in symbols.properties.values():
-        path = _path(merge, symbols, prop, report)
+        path = _path(merge, symbols, prop, targets, report)
         if path is None:
             continue
         data = path.encode() + b"\0"
@@ -43,8 +46,8 @@ def merge_symbols(merge: Merge, report: Collected) -> None:
         known.properties[prop.name] = Property(prop.name, data, prop.span, (piece,))
 
 
-def _path(merge: Merge, symbols: Node, prop: Property, report: Collected) -> str | None:
-    """The path of a symbol in the base; None if it has none there."""
+def _path(merge: Merge, symbols: Node, prop: Property, targets: _Targets, report: Collected) -> str | None:
+    """The path of a symbol in the base; None if it has none there. `targets` keeps what was looked up."""
     if prop.data.find(b"\0") != len(prop.data) - 1 or not prop.data.startswith(b"/"):
         _refuse(symbols, prop, "is no path", report)
         return None
@@ -56,7 +59,9 @@ def _path(merge: Merge, symbols: Node, prop: Property, report: Collected) -> str
     if fragment is None or merge.overlay.child(fragment, OVERLAY) is None:
         _refuse(symbols, prop, "leads to no fragment", report)
         return None
-    target, path = merge.target(fragment)
+    if fragment not in targets:
+        targets[fragment] = merge.target(fragment)
+    target, path = targets[fragment]
     if target is None:  # which is reported
         return None
     return f"{path if len(path) > 1 else ''}/{below}"

@@ -100,6 +100,15 @@ class _Parser:
             slash = words.take()
             self._block(NodeSyntax("", slash.span), None)
         elif kind in ("label-ref", "path-ref"):
+            if len(labels) > 1:
+                second = labels[1]
+                self.report.add(
+                    "E0103",
+                    f"expected a reference, found label '{second.name}:'",
+                    second.span,
+                    expected="one label before a reference",
+                    found=f"label '{second.name}:'",
+                )
             target = self._reference(words.take())
             self._block(_node("", target.span, labels), target)
         elif kind == "/memreserve/":
