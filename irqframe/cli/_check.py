@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from irqframe.cli._findings import json_of, show_findings, summary
-from irqframe.cli._machines import installed, load_tree, sources_of
+from irqframe.cli._machines import installed, sources_of
+from irqframe.cli._reading import Reading, load_tree, reading_options
 from irqframe.cli._words import counted
 from irqframe.errors import Finding, InputError
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("machines", metavar="MACHINE.dts|dtb...", nargs=-1, required=True)
+@reading_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def check(machines: tuple[str, ...], as_json: bool) -> int:
+def check(machines: tuple[str, ...], as_json: bool, reading: Reading) -> int:
     """Check device trees against bindings and the rules of their irqchips.
 
     Every fault of every file is reported, each at file:line:column. Exits with 1 if there is an error.
@@ -32,7 +34,7 @@ def check(machines: tuple[str, ...], as_json: bool) -> int:
     good = []
     for path in machines:
         try:
-            machine, found = examine(load_tree(path), plugins)
+            machine, found = examine(load_tree(path, reading), plugins)
         except InputError as error:
             machine, found = None, error.findings
         findings += InputError(found).findings if found else ()

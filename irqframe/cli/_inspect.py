@@ -12,6 +12,7 @@ import click
 from irqframe.cli._findings import show_findings
 from irqframe.cli._inspect_intx import intx_rows
 from irqframe.cli._machines import MACHINE, installed, irqchip_option, tree_of
+from irqframe.cli._reading import Reading, reading_options
 from irqframe.cli._tables import print_table
 from irqframe.cli._ways import place, range_text, sends, way
 from irqframe.cli._words import counted
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
 @click.command()
 @MACHINE
 @irqchip_option
+@reading_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--svg", metavar="FILE", help="Draw the topology as SVG; `-`: to standard output, in place of the text.")
 @click.option("--dot", metavar="FILE", help="Write it as a graph for Graphviz; `-`: likewise.")
-def inspect(machine: str, irqchip: str | None, as_json: bool, svg: str | None, dot: str | None) -> int:
+def inspect(
+    machine: str, irqchip: str | None, as_json: bool, svg: str | None, dot: str | None, reading: Reading
+) -> int:
     """Show a machine: controllers, CPUs, and every interrupt's way to the controller that signals CPUs.
 
     Any device tree will do, whether or not an installed irqchip serves its controllers. What the tree does not say, and
@@ -41,7 +45,7 @@ def inspect(machine: str, irqchip: str | None, as_json: bool, svg: str | None, d
     if [svg, dot, "-" if as_json else None].count("-") > 1:
         raise click.UsageError("only one of --json, --svg and --dot can go to standard output")
     plugins = installed()
-    found = topology(tree_of(machine, irqchip), plugins)
+    found = topology(tree_of(machine, irqchip, reading), plugins)
     if svg is not None or dot is not None:
         drawn = picture(found)
         for file, draw in ((svg, svg_of), (dot, dot_of)):

@@ -1,4 +1,4 @@
-"""What several commands do first: read a tree, choose the irqchip, re-target if asked."""
+"""What several commands do first: read a tree, apply overlays, choose the irqchip, re-target if asked."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from irqframe.cli._reading import Reading, load_tree
 from irqframe.cli._words import counted
 from irqframe.errors import Finding, InputError
 
@@ -26,17 +27,6 @@ def irqchip_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of the C preprocessor, as every compiler has them."""
-    include = click.option(
-        "-I", "include_dirs", metavar="DIR", multiple=True, help="Look for included files of a DTS here too."
-    )
-    define = click.option(
-        "-D", "defines", metavar="NAME[=VALUE]", multiple=True, help="Define a macro for the preprocessor of DTS."
-    )
-    return include(define(function))
-
-
 def installed() -> tuple[Plugin, ...]:
     """The installed irqchips; broken ones are told to standard error."""
     from irqframe.flow import discover
@@ -49,19 +39,12 @@ def installed() -> tuple[Plugin, ...]:
     return plugins
 
 
-def load_tree(path: str) -> Tree:
-    """Read a DTS or a DTB; `-` is standard input."""
-    from irqframe.dt import load
-
-    return load(path)
-
-
-def tree_of(path: str, irqchip: str | None) -> Tree:
+def tree_of(path: str, irqchip: str | None, reading: Reading) -> Tree:
     """Read a tree and, if `irqchip` is given, re-target the machine that it must be then."""
-    return load_tree(path) if irqchip is None else machine_of(path, irqchip).tree
+    return load_tree(path, reading) if irqchip is None else machine_of(path, irqchip, reading).tree
 
 
-def machine_of(path: str, irqchip: str | None) -> Machine:
+def machine_of(path: str, irqchip: str | None, reading: Reading) -> Machine:
     """Read a machine and, if `irqchip` is another than its own, re-target it."""
     from irqframe.flow import find
     from irqframe.machine import load_machine, retarget
@@ -69,7 +52,7 @@ def machine_of(path: str, irqchip: str | None) -> Machine:
     plugins = installed()
     if irqchip is not None:
         find(irqchip, plugins)
-    tree = load_tree(path)
+    tree = load_tree(path, reading)
     try:
         machine = load_machine(tree, plugins)
     except InputError as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from irqframe.cli._machines import MACHINE, irqchip_option, machine_of
+from irqframe.cli._reading import Reading, reading_options
 from irqframe.cli._report import print_report, report_json
 from irqframe.errors import IrqframeError
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @click.command()
 @MACHINE
 @irqchip_option
+@reading_options
 @click.option(
     "--quirks", metavar="NAMES", default="", help="Quirks to switch on, separated by commas; `as-is` for all."
 )
@@ -54,6 +56,7 @@ def run(
     wrap: str | None,
     trace: str | None,
     as_json: bool,
+    reading: Reading,
 ) -> int:
     """Run a scripted guest on a machine and account for every interrupt.
 
@@ -62,7 +65,7 @@ def run(
     off and on. Exits with 0 only if every raised interrupt is accounted for. The same seed gives the same output; rates
     and times go to standard error.
     """
-    target = machine_of(machine, irqchip)
+    target = machine_of(machine, irqchip, reading)
     names = [name.strip() for name in quirks.split(",") if name.strip()]
     with ExitStack() as stack:
         record = _recorder(stack, trace, wrap)
