@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from generate_bindings import binding_pages
 
 from irqframe import dt, machine
 from irqframe.cli import _main
@@ -124,6 +125,10 @@ def cli_page() -> str:
         command = _main.irqframe.get_command(context, name)
         if command is not None:
             parts.append(_command(name, command))
+        if isinstance(command, click.Group):
+            below = click.Context(command, parent=context, info_name=name)
+            for inner in command.list_commands(below):
+                parts.append(_command(f"{name} {inner}", command.get_command(below, inner) or command))
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -131,7 +136,8 @@ def _command(name: str, command: click.Command) -> str:
     options = [param for param in command.params if isinstance(param, click.Option)]
     given = " ".join(str(param.metavar) for param in command.params if isinstance(param, click.Argument))
     lines = [f"## `{' '.join(('irqframe', name, '[OPTIONS]', given)).strip()}`\n", inspect.cleandoc(command.help or "")]
-    lines += ["\n| option | meaning |", "|---|---|"]
+    if options:
+        lines += ["\n| option | meaning |", "|---|---|"]
     lines += [f"| `{_spelled(option)}` | {option.help}{_default(option)} |" for option in options]
     return "\n".join(lines) + "\n"
 
@@ -192,6 +198,8 @@ def main(arguments: list[str]) -> int:
     stale = []
     for name, make in PAGES.items():
         stale += _put(HERE / name, make(), check)
+    for name, text in binding_pages().items():
+        stale += _put(HERE / name, text, check)
     for page in sorted(HERE.glob("*.md")):
         if page.name not in PAGES:
             stale += _put(page, with_outputs(page.read_text(encoding="utf-8")), check)

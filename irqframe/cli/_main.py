@@ -28,6 +28,7 @@ EXIT_INTERNAL: Final = 3
 EXIT_INTERRUPTED: Final = 130
 
 COMMANDS: Final = {
+    "bindings": "Write, list, begin and check binding documents.",
     "check": "Check device trees against bindings and the rules of their irqchips.",
     "dtb": "Write a machine's tree as a DTB.",
     "dts": "Write a machine's tree as DTS.",
@@ -62,7 +63,7 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command and _noting(command, ctx.obj), rest
+        return name, command and noting(command, ctx.obj), rest
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -78,16 +79,16 @@ class _Commands(click.Group):
             formatter.write_dl(sorted(COMMANDS.items()))
 
 
-def _noting(command: click.Command, asked: _Asked) -> click.Command:
+def noting(command: click.Command, asked: _Asked) -> click.Command:
     """A command that notes whether it was called with `--json`; its context is gone when its error arrives."""
-    noting, callback = copy.copy(command), command.callback
+    copied, callback = copy.copy(command), command.callback
 
     def noted(**given: Any) -> Any:
         asked.json = bool(given.get("as_json"))
         return callback(**given) if callback is not None else None
 
-    noting.callback = noted
-    return noting
+    copied.callback = noted
+    return copied
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

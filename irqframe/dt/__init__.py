@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from irqframe.dt._addresses import addresses, reg
+from irqframe.dt._binding_text import BindingText, Example, read_binding
 from irqframe.dt._bindings import BindingSet, load_bindings, machine_bindings
 from irqframe.dt._cascade import Upstream, is_controller, upstreams
 from irqframe.dt._codes import CODES
@@ -13,6 +14,7 @@ from irqframe.dt._copy import copy_tree
 from irqframe.dt._dtb import read_dtb
 from irqframe.dt._dts import parse_dts
 from irqframe.dt._emit import to_dtb, to_dts
+from irqframe.dt._examples import example_findings
 from irqframe.dt._interrupts import Hop, InterruptRef, interrupts
 from irqframe.dt._intx import IntxRoute, intx_routes
 from irqframe.dt._load import load
@@ -28,7 +30,9 @@ from irqframe.dt._validate import distinct, validate
 __all__ = [
     "CODES",
     "BindingSet",
+    "BindingText",
     "Cpu",
+    "Example",
     "Hop",
     "InterruptRef",
     "IntxRoute",
@@ -50,6 +54,7 @@ __all__ = [
     "cpus",
     "distinct",
     "enabled",
+    "example_findings",
     "interrupts",
     "intx_routes",
     "is_controller",
@@ -62,6 +67,7 @@ __all__ = [
     "msi_routes",
     "parse_dts",
     "pmu",
+    "read_binding",
     "read_dtb",
     "refuse_overlay",
     "reg",

@@ -150,4 +150,14 @@ _VALIDATION = {
     "E0513": "two binding documents have the same $id",
 }
 
-CODES: Mapping[str, str] = MappingProxyType({**_FILES, **_SYNTAX, **_STRUCTURE, **_DTB, **_INTERRUPTS, **_VALIDATION})
+# What is written, of binding documents: E053x.
+_DOCUMENTS = {
+    "E0530": "dt-doc-validate finds fault with a binding document",
+    "E0531": "an example of a binding document is no text",
+    "E0532": "the $id of a binding document is no path in a tree of bindings",
+    "W0533": "an example of a binding document needs a preprocessor, and is not checked",
+}
+
+CODES: Mapping[str, str] = MappingProxyType(
+    {**_FILES, **_SYNTAX, **_STRUCTURE, **_DTB, **_INTERRUPTS, **_VALIDATION, **_DOCUMENTS}
+)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
-from irqframe.dt import Node, Tree
+from irqframe.dt import Node, Piece, PieceKind, Tree
 from irqframe.errors import PluginError, Span, SpecifierError
 from irqframe.flow import DescribeRequest, Flow, NodeSpec, Phandle, PropertyValue, Source, SourceKind, blaming
 
@@ -46,20 +47,23 @@ class Described:
     def _set(self, node: Node, name: str, value: PropertyValue) -> None:
         if not isinstance(value, tuple | list):
             raise PluginError(self._plugin, f"irqchip_describe gives {name!r} the value {value!r}, expected a tuple")
-        if all(isinstance(part, str) for part in value):
-            node.set_strings(name, *(part for part in value if isinstance(part, str)))
-            return
-        cells = []
+        pieces: list[tuple[bytes, PieceKind]] = []
         for part in value:
-            if isinstance(part, Phandle):
+            if isinstance(part, str) and all(isinstance(each, str) for each in value):
+                pieces.append((part.encode() + b"\0", PieceKind.STRING))
+            elif isinstance(part, Phandle):
                 if part.node not in self._phandles:
                     raise PluginError(self._plugin, f"irqchip_describe refers to {part.node!r}, which it does not name")
-                cells.append(self._phandles[part.node])
+                pieces.append((self._phandles[part.node].to_bytes(4, "big"), PieceKind.REF))
             elif isinstance(part, int) and 0 <= part < 1 << 32:
-                cells.append(part)
+                pieces.append((part.to_bytes(4, "big"), PieceKind.CELLS))
             else:
                 raise PluginError(self._plugin, f"irqchip_describe gives {name!r} the cell {part!r}")
-        node.set_cells(name, *cells)
+        prop = node.set(name, b"".join(data for data, _ in pieces))
+        offsets = accumulate((len(data) for data, _ in pieces), initial=0)
+        prop.pieces = tuple(
+            Piece(offset, len(data), kind, self._span) for offset, (data, kind) in zip(offsets, pieces, strict=False)
+        )
 
 
 def _all(specs: Sequence[NodeSpec]) -> Iterator[NodeSpec]:
