@@ -13,6 +13,7 @@ from irqframe import InputError, Irqchip, Source, hookimpl
 from irqframe.dt import example_findings, load_bindings, machine_bindings, read_binding
 from irqframe.flow import DescribeRequest, NodeSpec, Phandle, Plugin, SourceKind, discover
 from irqframe.machine import BindingDocument, installed_bindings, scaffold
+from irqframe.machine._binding_made import made_bindings
 
 
 class Mute(Irqchip):
@@ -188,3 +189,12 @@ def test_two_irqchips_with_the_same_document() -> None:
 def test_a_broken_plugin_has_none() -> None:
     broken = Plugin("broken", "", "", "", error="it is")
     assert {one.origin for one in installed_bindings([broken])} == {"irqframe"}
+
+
+def test_required_is_what_a_small_machine_has_too() -> None:
+    (rvic,) = [one for one in discover() if one.name == "rvic"]
+    ((_, text),) = made_bindings(rvic, ["arm,rvid"])
+    content = read_binding("t", text).content
+    assert {"msi-range", "irqframe,level-inputs"} <= content["properties"].keys() - set(content["required"])
+    assert {"compatible", "interrupt-parent"} <= set(content["required"])
+    assert content["properties"]["#interrupt-cells"] == {"enum": [1, 2]}
