@@ -16,7 +16,7 @@ from irqframe.errors import Span, SpecifierError
 from irqframe.flow import DescribeRequest, Flow, Plugin, Source, SourceKind, Trigger
 from irqframe.machine._binding_yaml import FOLDER, Block, yaml_document
 from irqframe.machine._describe import Described, ask_describe
-from irqframe.machine._nodes import PMU_SOURCE, TIMER_SOURCES
+from irqframe.machine._guest_nodes import PMU_SOURCE, TIMER_SOURCES
 
 _SPI = Source(SourceKind.SPI, 1, Trigger.EDGE_RISING)
 _LEVEL = Source(SourceKind.SPI, 2, Trigger.LEVEL_HIGH)

@@ -14,9 +14,7 @@ from irqframe.errors import Finding, InputError, Span, SpecifierError
 from irqframe.flow import DescribeRequest, Flow, Plugin, Source, SourceKind, discover, find
 from irqframe.machine._describe import Described, ask_describe, ask_encode
 from irqframe.machine._device import Device, Lines, Room, Value, devices_of
-from irqframe.machine._load import load_machine
-from irqframe.machine._model import Machine
-from irqframe.machine._nodes import (
+from irqframe.machine._guest_nodes import (
     PMU,
     PMU_SOURCE,
     RAM_BASE,
@@ -31,6 +29,8 @@ from irqframe.machine._nodes import (
     set_chosen,
     wide,
 )
+from irqframe.machine._load import load_machine
+from irqframe.machine._model import Machine
 
 FILE = "<built>"
 """What findings about a built machine call its tree."""

@@ -13,8 +13,7 @@ from irqframe.dt import Node, Tree
 from irqframe.errors import IrqframeError, SpecifierError
 from irqframe.flow import DescribeRequest, Flow, Source, blaming
 from irqframe.machine._describe import ask_describe
-from irqframe.machine._model import Machine
-from irqframe.machine._nodes import (
+from irqframe.machine._guest_nodes import (
     RAM_BASE,
     RAM_SIZE,
     TIMER,
@@ -25,6 +24,7 @@ from irqframe.machine._nodes import (
     set_chosen,
     wide,
 )
+from irqframe.machine._model import Machine
 from irqframe.machine._translate import default_translate
 
 _ADDRESS_CELLS = 2

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from irqframe.dt import Cpu, InterruptRef, MsiRef, Node, Region, Tree, to_dtb, to_dts
 from irqframe.flow import Irqchip, Plugin, Source
 from irqframe.machine._device import Device
-from irqframe.machine._nodes import RAM_SIZE
+from irqframe.machine._guest_nodes import RAM_SIZE
 
 
 @dataclass(frozen=True, slots=True)
