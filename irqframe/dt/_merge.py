@@ -1,7 +1,8 @@
 """Statements of a DTS text carried out: blocks merged, nodes and properties deleted.
 
 As dtc does it, down to the order: what was deleted keeps its place, and takes it again when it is defined again. A
-deletion in the very block that first defines a node does not reach back within that block.
+deletion in the very block that first defines a node does not reach back within that block. A label may stand on two
+nodes until one of them is deleted; while it does, it means the first in the tree.
 
 In an overlay, a block for a path, or for a label that the overlay does not have, is a change to the base: it becomes
 `fragment@N { target = <&label>; __overlay__ { }; };` (or `target-path`) at the end of the root, N counting from 0.
@@ -10,6 +11,7 @@ In an overlay, a block for a path, or for a label that the overlay does not have
 from __future__ import annotations
 
 import difflib
+from bisect import bisect_left, insort
 
 from irqframe.dt._collected import Collected
 from irqframe.dt._syntax import Block, Label, NodeSyntax, Omit, Part, PropertySyntax, Reference, Source
@@ -35,7 +37,7 @@ class Merger:
         self.root: NodeSyntax | None = None
         self.complete = not report.findings
         self._whole_files = not any(finding.code in _FILE_CODES for finding in report.findings)
-        self._labels: dict[str, NodeSyntax] = {}
+        self._labels: dict[str, list[NodeSyntax]] = {}
         self._fragments = 0
 
     def run(self) -> NodeSyntax | None:
@@ -60,10 +62,12 @@ class Merger:
             if node is None and report:
                 self._no_path(target, missing)
             return node
-        node = self._labels.get(target.text)
-        if node is None and report:
+        nodes = self._labels.get(target.text)
+        if nodes:
+            return nodes[0]
+        if report:
             self._no_label(target)
-        return node
+        return None
 
     # Blocks
 
@@ -103,10 +107,12 @@ class Merger:
         self._enter_labels(node)
 
     def _merge(self, old: NodeSyntax, new: NodeSyntax) -> None:
-        old.deleted = False
-        old.add_labels(new.live_labels())
-        for name in new.labels:
-            self._labels[name] = old
+        if old.deleted:
+            old.deleted = False
+            for label in old.live_labels():  # only a deletion within the first block of its parent has any
+                self._enter_label(label.name, old)
+        for name in old.add_labels(new.live_labels()):
+            self._enter_label(name, old)
         for prop in new.properties:
             _merge_property(old, prop)
         for child in new.children:
@@ -125,9 +131,24 @@ class Merger:
         work = [node]
         while work:
             node = work.pop()
-            for name in node.labels:
-                self._labels.setdefault(name, node)
-            work += node.children
+            for label in node.live_labels():
+                self._enter_label(label.name, node)
+            work += [child for child in node.children if not child.deleted]
+
+    def _enter_label(self, name: str, node: NodeSyntax) -> None:
+        nodes = self._labels.setdefault(name, [])
+        if nodes:
+            insort(nodes, node, key=NodeSyntax.place)
+        else:
+            nodes.append(node)
+
+    def _leave_label(self, name: str, node: NodeSyntax) -> None:
+        nodes = self._labels.get(name, [])
+        at = bisect_left(nodes, node.place(), key=NodeSyntax.place) if len(nodes) > 1 else 0
+        if nodes[at : at + 1] == [node]:
+            del nodes[at]
+        if not nodes:
+            self._labels.pop(name, None)
 
     def _delete(self, node: NodeSyntax) -> None:
         work: list[PropertySyntax | NodeSyntax] = [node]
@@ -135,10 +156,9 @@ class Merger:
             item = work.pop()
             item.deleted = True
             if isinstance(item, NodeSyntax):
-                for name in item.labels:
-                    if self._labels.get(name) is item:
-                        del self._labels[name]
-                    item.labels[name] = None
+                for label in item.live_labels():
+                    self._leave_label(label.name, item)
+                item.labels = dict.fromkeys(item.labels)
                 work += item.alive
                 item.alive = []
             else:
@@ -177,16 +197,23 @@ class Merger:
             return
         close = difflib.get_close_matches(target.text, self._labels, 1)
         hint = _OVERLAY_HINT if self.source.overlay else ""
-        label = self._labels[close[0]].labels[close[0]] if close else None
+        label = self._labels[close[0]][0].labels[close[0]] if close else None
         if label is not None:
             span = label.span
             hint = f"did you mean &{close[0]} ({span.file}:{span.line})?"
         self.report.add("E0203", f"&{target.text} is not defined", target.span, found=f"&{target.text}", hint=hint)
 
 
-def _add_labels(old: list[Label], new: list[Label]) -> None:
+def _add_labels(old: list[Label], new: list[Label]) -> list[Label]:
+    """Append what is not there yet; what that is."""
     known = {label.name for label in old}
-    old += [label for label in new if label.name not in known]
+    added = []
+    for label in new:
+        if label.name not in known:
+            known.add(label.name)
+            added.append(label)
+    old += added
+    return added
 
 
 def _merge_property(old: NodeSyntax, prop: PropertySyntax) -> None:

@@ -100,15 +100,10 @@ class _Parser:
             slash = words.take()
             self._block(NodeSyntax("", slash.span), None)
         elif kind in ("label-ref", "path-ref"):
-            if len(labels) > 1:
-                second = labels[1]
-                self.report.add(
-                    "E0103",
-                    f"expected a reference, found label '{second.name}:'",
-                    second.span,
-                    expected="one label before a reference",
-                    found=f"label '{second.name}:'",
-                )
+            for label in labels[1:]:
+                found = f"label '{label.name}:'"
+                message = f"expected a reference, found {found}"
+                self.report.add("E0103", message, label.span, expected="a reference", found=found)
             target = self._reference(words.take())
             self._block(_node("", target.span, labels), target)
         elif kind == "/memreserve/":
@@ -189,26 +184,28 @@ class _Parser:
         """Read one statement of a node; if it opens a child, the child."""
         words = self.words
         labels = self._labels()
+        omit = False
+        while words.take_if("/omit-if-no-ref/"):
+            omit = True
+            labels += self._labels()
         kind = words.token.kind
-        if kind == "/delete-property/":
+        if kind == "/delete-property/" and not omit:
             words.take()
             self._property(node, words.expect("name"), labels, deleted=True)
         elif kind == "/delete-node/":
             words.take()
             name = words.expect("name", hint="a node is deleted by reference outside of all blocks only")
             words.end_statement()
-            node.add_child(NodeSyntax(name.text, name.span, deleted=True))
-        elif kind == "/omit-if-no-ref/":
-            words.take()
-            labels += self._labels()
-            return self._child(node, words.expect("name"), labels, depth, omit=True)
+            gone = _node(name.text, name.span, labels)
+            gone.deleted, gone.omit = True, omit
+            node.add_child(gone)
         elif kind == "name":
             name = words.take()
-            if words.token.kind == "{":
-                return self._child(node, name, labels, depth, omit=False)
+            if omit or words.token.kind == "{":
+                return self._child(node, name, labels, depth, omit=omit)
             self._property(node, name, labels, deleted=False)
         else:
-            words.fault("a property, a node or '}'")
+            words.fault("a node" if omit else "a property, a node or '}'")
             raise SyntaxFaultError
         return None
 
@@ -239,11 +236,9 @@ class _Parser:
         if self.properties > PROPERTIES_MAX:
             self.report.fail("E0212", f"the tree has more than {PROPERTIES_MAX} properties", name.span)
         node.add_property(prop)
-        if deleted:
-            prop.labels = []
-        elif self.words.take_if("="):
+        if not deleted and self.words.take_if("="):
             self.values.value(prop)
-        elif self.words.token.kind not in (";", "}") and self.words.token.span.line == name.span.line:
+        elif not deleted and self.words.token.kind not in (";", "}") and self.words.token.span.line == name.span.line:
             self.words.fault("'=', ';' or '{'")
             raise SyntaxFaultError
         self.words.end_statement()

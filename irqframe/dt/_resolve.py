@@ -40,25 +40,32 @@ def resolve(source: Source, file: str, report: Collected, *, symbols: bool = Fal
     merger = Merger(source, report)
     root = merger.run()
     if root is None or root.deleted:
-        if merger.complete:
-            report.add("E0213", "the tree has no root node", source.end, expected="/ { };")
+        _no_root(merger, source, report)
         return None
     nodes = _placed(root, report)
     _check_names(nodes, report)
-    _check_labels(nodes, source.marks, report)
+    _check_labels(nodes, report)
     phandles = _Phandles(nodes)
     _check_own_phandles(nodes, merger, report)
     _refer(nodes, merger, phandles)
+    if root.omit and not root.referenced:
+        _no_root(merger, source, report)
     builder = _Builder(merger, phandles, symbols=symbols)
     tree = builder.tree(root, file, source.reservations)
     tree.sources, tree.warnings = report.sources, tuple(report.warnings)
     for finding in check_phandles(tree):
         report.keep(finding)
+    builder.omit()
     if symbols:
         number_symbols(tree, builder.unlabelled, phandles.last)
     if source.overlay:
         add_fixups(tree, report)
     return tree
+
+
+def _no_root(merger: Merger, source: Source, report: Collected) -> None:
+    if merger.complete:
+        report.add("E0213", "the tree has no root node", source.end, expected="/ { };")
 
 
 def _placed(root: NodeSyntax, report: Collected) -> list[NodeSyntax]:
@@ -126,8 +133,11 @@ def _check_twice(
 
 
 def _check_name_property(node: NodeSyntax, report: Collected) -> None:
-    """A `name` property (DTSpec 2.3.11) with the node's own name is taken out, as dtc does; any other is a fault."""
-    prop = node.live_property("name")
+    """A `name` property (DTSpec 2.3.11) with the node's own name is taken out; any other is a fault.
+
+    As dtc, which looks at one that was deleted too.
+    """
+    prop = node.by_property.get("name")
     if prop is None:
         return
     basename = node.name.partition("@")[0]
@@ -137,7 +147,8 @@ def _check_name_property(node: NodeSyntax, report: Collected) -> None:
         report.add("E0211", "the name property is not the node's name", prop.span, path=node.path, expected=basename)
 
 
-def _check_labels(nodes: list[NodeSyntax], marks: list[Label], report: Collected) -> None:
+def _check_labels(nodes: list[NodeSyntax], report: Collected) -> None:
+    """Refuse a label that stands twice in the tree; as dtc, not one on a memory reservation."""
     first: dict[str, tuple[object, Span]] = {}
 
     def check(labels: Iterable[Label], owner: object) -> None:
@@ -157,7 +168,6 @@ def _check_labels(nodes: list[NodeSyntax], marks: list[Label], report: Collected
             check(prop.labels, prop)
             for mark in prop.marks:
                 check([mark], mark)
-    check(marks, marks)
 
 
 # References
@@ -244,6 +254,7 @@ class _Builder:
         self.symbols = symbols
         self.unlabelled: set[Node] = set()
         self.given = {id(node) for node in phandles.given}
+        self._unused: list[Node] = []
 
     def tree(self, root: NodeSyntax, file: str, reservations: list[tuple[int, int]]) -> Tree:
         made = Node("", root.span)
@@ -252,9 +263,18 @@ class _Builder:
             syntax, node = work.pop()
             self._fill(syntax, node)
             for child in syntax.children:
-                if not child.deleted and self._is_wanted(child):
-                    work.append((child, node.add(Node(child.name, child.span))))
-        return Tree(made, file, reservations, _boot_cpu(made))
+                if not child.deleted:
+                    below = node.add(Node(child.name, child.span))
+                    work.append((child, below))
+                    if not self._is_wanted(child):
+                        self._unused.append(below)
+        return Tree(made, file, reservations, _boot_cpu(root))
+
+    def omit(self) -> None:
+        """Take out the `/omit-if-no-ref/` nodes to which nothing refers, which are checked like all others."""
+        for node in self._unused:
+            if node.parent is not None:
+                del node.parent.children[node.name]
 
     def _is_wanted(self, node: NodeSyntax) -> bool:
         return node.referenced or not node.omit or (self.symbols and bool(node.labels))
@@ -297,8 +317,13 @@ def _pieces(parts: list[Part], values: list[bytes]) -> Pieces:
     return tuple(pieces)
 
 
-def _boot_cpu(root: Node) -> int:
-    """The boot CPU, which source cannot state: as dtc, `reg` of the first node in /cpus if it is one cell, else 0."""
-    cpus = root.children.get("cpus")
-    first = next(iter(cpus.children.values()), None) if cpus is not None else None
-    return (first.u32("reg") or 0) if first is not None else 0
+def _boot_cpu(root: NodeSyntax) -> int:
+    """The boot CPU, which source cannot state: as dtc, `reg` of the first node in /cpus if it is one cell, else 0.
+
+    dtc looks before references are carried out, with all ones for a phandle, and passes over no node that was deleted.
+    """
+    cpus = root.live_child("cpus")
+    first = cpus.children[0] if cpus is not None and cpus.children else None
+    reg = first.live_property("reg") if first is not None else None
+    data = b"".join(_UNKNOWN if part.kind is PieceKind.REF else part.data for part in reg.parts) if reg else b""
+    return int.from_bytes(data, "big") if len(data) == 4 else 0

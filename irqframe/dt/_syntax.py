@@ -75,6 +75,8 @@ class NodeSyntax:
         omit: `/omit-if-no-ref/` stands before it.
         referenced: something refers to it.
         path: full path; known once the tree is complete.
+        parent: the node whose block it stands in, after merging; None for the root.
+        position: its place among the children of `parent`.
     """
 
     name: str
@@ -89,16 +91,21 @@ class NodeSyntax:
     omit: bool = False
     referenced: bool = False
     path: str = ""
+    parent: NodeSyntax | None = None
+    position: int = 0
 
     def live_labels(self) -> Iterator[Label]:
         """The labels that are not deleted, in dtc's order: the newest first."""
         return (label for label in reversed(self.labels.values()) if label is not None)
 
-    def add_labels(self, labels: Iterable[Label]) -> None:
-        """Give the node labels, one after the other; what it has it keeps."""
+    def add_labels(self, labels: Iterable[Label]) -> list[str]:
+        """Give the node labels, one after the other; what it has it keeps. The names of those it did not have."""
+        added = []
         for label in labels:
             if self.labels.get(label.name) is None:
                 self.labels[label.name] = label
+                added.append(label.name)
+        return added
 
     def add_property(self, prop: PropertySyntax) -> None:
         """Append a property."""
@@ -108,9 +115,20 @@ class NodeSyntax:
 
     def add_child(self, child: NodeSyntax) -> None:
         """Append a child."""
+        child.parent = self
+        child.position = len(self.children)
         self.children.append(child)
         self.alive.append(child)
         self.by_child.setdefault(child.name, child)
+
+    def place(self) -> tuple[int, ...]:
+        """Where it stands in the tree; sorts as the tree is walked, parents first."""
+        positions = []
+        node = self
+        while node.parent is not None:
+            positions.append(node.position)
+            node = node.parent
+        return tuple(reversed(positions))
 
     def live_child(self, name: str) -> NodeSyntax | None:
         """The first child of that name that is not deleted."""

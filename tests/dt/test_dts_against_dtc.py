@@ -30,6 +30,39 @@ RECORD = _recorder()
 CASES: dict[str, str] = RECORD.cases()
 EXPECTED: dict[str, Any] = json.loads((DATA / "dtc" / "expected.json").read_text())
 
+#: What readers of DTS get wrong, each with the cases that hold ours to dtc there.
+FEATURES = {
+    "labels and references to them, forward too": (
+        "references forward and back",
+        "phandles in the order of references",
+    ),
+    "phandles given around stated ones": ("phandles around stated ones", "phandle twice"),
+    "two labels on a node": ("two labels on a node",),
+    "labels on properties and within values": ("labels on properties and values", "labels everywhere in values"),
+    "a label that is not defined": ("reference to nothing", "path string to nothing", "extension of nothing"),
+    "a reference by path": ("phandle of the root", "paths with slashes to spare", "path to nothing"),
+    "a reference as a path": ("references as paths", "aliases"),
+    "expressions": ("arithmetic", "shifts", "ternary", "logic", "arithmetic modulo 2 to the 64th"),
+    "characters": ("characters", "two characters"),
+    "/bits/": ("bits", "bits of an odd width", "reference in 64-bit elements", "references in 32-bit elements"),
+    "/memreserve/": ("memreserve", "memreserve behind a node"),
+    "several blocks of the root": ("two roots", "two roots, in the right order"),
+    "blocks by label and by path": ("extension by label", "extension by path"),
+    "deletions": ("property deleted and back in its place", "node deleted and back in its place"),
+    "/include/": ("include", "include within an include", "include within a value", "include of nothing"),
+    "text for the C preprocessor": ("macro", "hash properties", "line markers"),
+    "several statements on a line": ("no blanks",),
+    "strings that hold comments and semicolons": ("strings",),
+    "escapes": ("strings", "characters", "string with a bare \\x"),
+    "empty strings": ("strings",),
+    "mixed values": ("mixed values", "cells behind bytes"),
+    "bytes": ("bytes", "bytes of three digits"),
+    "spellings of numbers": ("numbers", "number with a lower-case suffix"),
+    "/incbin/": ("incbin", "incbin of nothing"),
+    "/omit-if-no-ref/": ("omit-if-no-ref", "omit-if-no-ref in a chain", "omit-if-no-ref of the root"),
+    "what has no end": ("semicolon missing in a node", "node without an end", "array without an end"),
+}
+
 
 def _has_dtc() -> bool:
     if shutil.which("dtc") is None:
@@ -69,8 +102,14 @@ def test_expected_is_what_dtc_says() -> None:
 
 def test_cases_are_of_both_kinds() -> None:
     refused = [name for name, value in EXPECTED.items() if value is None]
-    assert len(CASES) == len(EXPECTED) > 150
+    assert len(CASES) == len(EXPECTED) > 200
     assert 50 < len(refused) < len(CASES) - 50
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_every_feature_has_cases(feature: str) -> None:
+    named = FEATURES[feature]
+    assert named and set(named) <= CASES.keys()
 
 
 @pytest.mark.parametrize("name", ["virt-gicv2", "virt-gicv3"])

@@ -97,6 +97,7 @@ def test_any_text(text: str) -> None:
         "/dts-v1/; / { a; };" + "".join(f"/ {{ a{n}; /delete-property/ a; }};\n" for n in range(10_000)),
         "/dts-v1/; / { " + "".join(f"n{number} {{ p = <&l{number}>; }};" for number in range(20_000)) + "};",
         "/dts-v1/; / { " + "".join(f"l{n}: n{n} {{ p = <&l{n // 2}>; }};" for n in range(10_000)) + "};",
+        "/dts-v1/; / { " + "".join(f"l: n{n} {{ }};" for n in range(20_000)) + "};" + "/delete-node/ &l;" * 20_000,
         "#" * 100_000,
         "\n" * 500_000,
         '# 1 "a"\n' * 20_000,
