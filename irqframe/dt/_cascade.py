@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from irqframe.dt._interrupts import MAX_LEVELS, InterruptRef
 from irqframe.dt._msi import MsiRef
 from irqframe.dt._msi_ranges import MsiRange
+from irqframe.dt._names import FINDINGS_MAX
 from irqframe.dt._providers import Providers
 from irqframe.dt._report import Report
 from irqframe.dt._status import enabled
@@ -153,7 +154,7 @@ def _ancestors(node: Node) -> Iterator[Node]:
 
 
 def _circles(report: Report, found: Sequence[Upstream]) -> None:
-    """A finding for each circle, at its first controller; each controller is visited once."""
+    """A finding for each circle, up to as many as are listed; each controller is visited once."""
     by_node = {one.node: one for one in found}
     done: set[Node] = set()
     for start in by_node:
@@ -174,6 +175,8 @@ def _circles(report: Report, found: Sequence[Upstream]) -> None:
                 way = list(trail)
                 _circle(report, by_node, way[way.index(node) :])
                 node = at
+                if len(report.findings) >= FINDINGS_MAX:
+                    return
 
 
 def _circle(report: Report, by_node: dict[Node, Upstream], circle: list[Node]) -> None:

@@ -10,9 +10,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 
 from irqframe import dt
 from irqframe.dt import Cpu, InterruptRef, IntxRoute, MsiRange, MsiRef, Node, Property, Region, Tree, Upstream
@@ -94,6 +95,7 @@ class Topology:
         irqchip: the irqchip that serves every controller in use; "" if there is none.
         cpus, memory: as far as they could be read.
         controllers: every one, disabled ones too, in the order of the tree.
+        upstreams: where each enabled controller sends what it takes.
         sources: every wired interrupt of an enabled node, in the order of the tree, unresolved ones last.
         rows: the rows of interrupt maps, those that a source goes through too.
         messages: every MSI route.
@@ -108,6 +110,7 @@ class Topology:
     cpus: tuple[Cpu, ...]
     memory: tuple[Region, ...]
     controllers: tuple[TopologyController, ...]
+    upstreams: Mapping[Node, Upstream]
     sources: tuple[TopologySource, ...]
     rows: tuple[InterruptRef, ...]
     messages: tuple[MsiRef, ...]
@@ -117,9 +120,8 @@ class Topology:
 
     def cascade(self, node: Node) -> Iterator[Upstream]:
         """The upstreams from a controller to a root, by the first parent of each; a circle ends it."""
-        by_node = {one.node: one.upstream for one in self.controllers}
         for _ in range(MAX_CASCADE):
-            upstream = by_node.get(node)
+            upstream = self.upstreams.get(node)
             if upstream is None or not upstream.parents:
                 return
             yield upstream
@@ -170,6 +172,7 @@ def topology(tree: Tree, plugins: Sequence[Plugin] | None = None) -> Topology:
         survey.cpus,
         survey.memory,
         tuple(_controllers(tree, survey, own, known)),
+        MappingProxyType({one.node: one for one in survey.upstreams}),
         sources,
         tuple(ref for ref in survey.refs if ref.unit),
         survey.messages,

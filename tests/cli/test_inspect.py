@@ -312,3 +312,14 @@ def test_what_does_not_resolve_is_a_source_with_its_reason(irqframe: Run, board:
     report = json.loads(irqframe("inspect", "--json", board).stdout)
     assert [one["node"] for one in report["unresolved"]] == ["/button"]
     assert [one["code"] for one in report["findings"]] == ["E0411", "W0414"]
+
+
+def test_check_finds_the_same(irqframe: Run, virt_dts: Path, tmp_path: Path) -> None:
+    path = tmp_path / "m.dts"
+    wrong = "a: a { interrupt-controller; #interrupt-cells = <1>; interrupts-extended = <&b 1>; };"
+    wrong += "b: b { interrupt-controller; #interrupt-cells = <1>; interrupts-extended = <&a 1>; };"
+    wrong += "frame { msi-controller; msi-ranges = <&a 1 0>; };"
+    path.write_text(virt_dts.read_text().rstrip().removesuffix("};") + wrong + "\n};\n")
+    for command in ("check", "inspect"):
+        found = json.loads(irqframe(command, "--json", path).stdout)["findings"]
+        assert {"E0415", "E0427"} <= {finding["code"] for finding in found}

@@ -146,3 +146,9 @@ def test_a_long_cascade_takes_linear_time() -> None:
     found, findings = of(parse_dts(tree(chain + f"c3000: c3000 {{ {ONE} }};"), "t.dts"))
     assert len(found) == 3001
     assert not findings
+
+
+def test_as_many_circles_are_found_as_are_listed() -> None:
+    ring = "".join(f"c{n}: c{n} {{ {ONE} interrupts-extended = <&c0 1>, <&c{n + 1} 1>; }};" for n in range(2000))
+    _, findings = of(parse_dts(tree(ring + f"c2000: c2000 {{ {ONE} }};"), "t.dts"))
+    assert 0 < len(findings) <= 100
