@@ -228,7 +228,7 @@ def test_more_cpus_than_a_gicv2_has_interfaces(tmp_path: Path) -> None:
     path.write_text(with_cpus(DTS.read_text(), 9))
     code, out, err = run_cli("run", path)
     assert (code, out) == (1, "")
-    assert "error[E0606]: the machine has 9 CPUs; Gicv2 serves at most 8" in err
+    assert "error[E0606]: the machine has 9 CPUs, and gicv2 serves at most 8" in err
     assert err.endswith("\n1 error\n")
 
 
