@@ -110,7 +110,8 @@ class NodeSyntax:
     def add_property(self, prop: PropertySyntax) -> None:
         """Append a property."""
         self.properties.append(prop)
-        self.alive.append(prop)
+        if not prop.deleted:
+            self.alive.append(prop)
         self.by_property.setdefault(prop.name, prop)
 
     def add_child(self, child: NodeSyntax) -> None:
@@ -118,7 +119,8 @@ class NodeSyntax:
         child.parent = self
         child.position = len(self.children)
         self.children.append(child)
-        self.alive.append(child)
+        if not child.deleted:
+            self.alive.append(child)
         self.by_child.setdefault(child.name, child)
 
     def place(self) -> tuple[int, ...]:
