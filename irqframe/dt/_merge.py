@@ -10,9 +10,9 @@ In an overlay, a block for a path, or for a label that the overlay does not have
 
 from __future__ import annotations
 
-import difflib
 from bisect import bisect_left, insort
 
+from irqframe.dt._close import CloseNames
 from irqframe.dt._collected import Collected
 from irqframe.dt._syntax import Block, Label, NodeSyntax, Omit, Part, PropertySyntax, Reference, Source
 from irqframe.dt._tree import PieceKind
@@ -38,6 +38,7 @@ class Merger:
         self.complete = not report.findings
         self._whole_files = not any(finding.code in _FILE_CODES for finding in report.findings)
         self._labels: dict[str, list[NodeSyntax]] = {}
+        self._close = CloseNames()
         self._fragments = 0
 
     def run(self) -> NodeSyntax | None:
@@ -185,9 +186,9 @@ class Merger:
         hint = ""
         if node is not None:
             names = [child.name for child in node.children if not child.deleted]
-            close = difflib.get_close_matches(name, names, 1)
+            close = self._close.of(name, names)
             where = node.name or "/"
-            hint = f"{where} has no child {name}" + (f"; did you mean {close[0]}?" if close else "")
+            hint = f"{where} has no child {name}" + (f"; did you mean {close}?" if close else "")
         if self.source.overlay:
             hint = _OVERLAY_HINT
         self.report.add("E0204", f"no node is at {target.text}", target.span, found=f"&{{{target.text}}}", hint=hint)
@@ -195,12 +196,12 @@ class Merger:
     def _no_label(self, target: Reference) -> None:
         if target.text in self.source.skipped or not self._whole_files:
             return
-        close = difflib.get_close_matches(target.text, self._labels, 1)
+        close = self._close.of(target.text, self._labels)
         hint = _OVERLAY_HINT if self.source.overlay else ""
-        label = self._labels[close[0]][0].labels[close[0]] if close else None
+        label = self._labels[close][0].labels[close] if close else None
         if label is not None:
             span = label.span
-            hint = f"did you mean &{close[0]} ({span.file}:{span.line})?"
+            hint = f"did you mean &{close} ({span.file}:{span.line})?"
         self.report.add("E0203", f"&{target.text} is not defined", target.span, found=f"&{target.text}", hint=hint)
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-from itertools import islice
-
+from irqframe.dt._close import CloseNames
 from irqframe.dt._collected import Collected
 from irqframe.dt._overlay_fixups import Wanted
 from irqframe.dt._overlay_paths import Paths, c_string
 from irqframe.dt._symbols import SYMBOLS
 from irqframe.dt._tree import Node, Property, Tree
 
-# More candidates than that would make a hint cost more than it is worth.
-_CANDIDATES = 4096
 _RELATED = 4
 
 
@@ -34,6 +30,7 @@ class Labels:
         self.owners = tree.by_label()
         self.nodes = tree.by_phandle()
         self._symbols = paths.child(tree.root, SYMBOLS)
+        self._close = CloseNames()
         self._free = 1
         self._refused = False
 
@@ -68,13 +65,12 @@ class Labels:
             self._no_symbols(wanted)
             return
         symbols = self._symbols.properties if self._symbols is not None else {}
-        candidates = islice(dict.fromkeys([*symbols, *self.owners]), _CANDIDATES)
-        close = difflib.get_close_matches(wanted.label, candidates, 1)
+        close = self._close.of(wanted.label, symbols.keys() | self.owners.keys())
         hint = ""
         if close:
-            owner = self.owners.get(close[0])
+            owner = self.owners.get(close)
             place = f" ({owner.span.file}:{owner.span.line})" if owner is not None and owner.span.line else ""
-            hint = f"did you mean &{close[0]}{place}?"
+            hint = f"did you mean &{close}{place}?"
         more = [(place.prop.span_at(place.offset), "and here") for place in wanted.places[1 : 1 + _RELATED]]
         self.report.add(
             "E0215",

@@ -318,6 +318,6 @@ def test_tree_that_becomes_too_deep_or_too_large() -> None:
     deep = "n { " * 120 + "};" * 120
     tree = parse_dts("/dts-v1/; / { " + "n { " * 20 + "l: n { };" + "};" * 20 + "};", "base.dts")
     assert only(tree, overlay(f"&l {{ {deep} }};")).code == "E0112"
-    wide = " ".join(f"n{number} {{ }};" for number in range(40_000))
+    wide = " ".join(f"n{number} {{ }};" for number in range(33_000))
     tree = parse_dts(f"/dts-v1/; / {{ l: l {{ }}; {wide} }};", "base.dts")
     assert only(tree, overlay(f"&l {{ {wide} }};")).code == "E0212"
