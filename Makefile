@@ -5,15 +5,16 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-# What pip and the tests keep and throw away stays in there too.
+# What pip, irqframe and the tests keep and throw away stays in there too.
 export PIP_CACHE_DIR := $(CURDIR)/$(VENV)/cache
 export TMPDIR := $(CURDIR)/$(VENV)/tmp
+export IRQFRAME_CACHE_DIR := $(CURDIR)/$(VENV)/cache/irqframe
 MACHINE ?= docs/examples/virt-rvic.dts
 
 PACKAGES := irqframe plugins/rvic/irqframe_rvic plugins/vgic/irqframe_vgic docs/examples/irqframe-toy/irqframe_toy
 CODE     := $(PACKAGES) tests plugins/rvic/tests plugins/vgic/tests docs benchmarks
 
-.PHONY: run test test-corpus lint types check bench docs clean
+.PHONY: run test test-corpus lint types check bench docs prepared clean
 
 run: $(VENV)/installed
 	$(BIN)/irqframe run $(MACHINE)
@@ -36,12 +37,16 @@ types: $(VENV)/installed-lint
 check: lint types test
 
 # Ratios, never times: docs/benchmarks.md records them.
-bench: $(VENV)/installed
+bench: $(VENV)/installed-test
 	for each in benchmarks/*.py; do $(BIN)/python $$each || exit 1; done
 
 # Pages that are made from the tables the code runs; a test fails when they are stale.
 docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py
+
+# What the shipped bindings mean, worked out ahead; a test fails when it is stale.
+prepared: $(VENV)/installed
+	$(BIN)/python -c "from irqframe.dt._shipped import write_prepared; write_prepared('bindings/prepared.json')"
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info plugins/*/build plugins/*/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from irqframe.dt._addresses import addresses, reg
+from irqframe.dt._binding_findings import document_findings
+from irqframe.dt._binding_folder import BindingFolders, read_binding_folders
 from irqframe.dt._binding_text import BindingText, Example, read_binding
-from irqframe.dt._bindings import BindingSet, load_bindings, machine_bindings
+from irqframe.dt._bindings import BindingSet, load_bindings
 from irqframe.dt._cascade import Upstream, is_controller, upstreams
 from irqframe.dt._codes import CODES
 from irqframe.dt._copy import copy_tree
@@ -22,6 +24,7 @@ from irqframe.dt._machine_nodes import Cpu, PmuNode, Region, TimerNode, cpus, me
 from irqframe.dt._msi import MsiRef, msi_routes
 from irqframe.dt._msi_ranges import MsiRange, msi_ranges
 from irqframe.dt._overlay import apply_overlay, refuse_overlay
+from irqframe.dt._shipped import machine_bindings
 from irqframe.dt._status import enabled, is_enabled
 from irqframe.dt._symbols import add_symbols
 from irqframe.dt._tree import Node, Piece, PieceKind, Property, Tree
@@ -29,6 +32,7 @@ from irqframe.dt._validate import distinct, validate
 
 __all__ = [
     "CODES",
+    "BindingFolders",
     "BindingSet",
     "BindingText",
     "Cpu",
@@ -53,6 +57,7 @@ __all__ = [
     "copy_tree",
     "cpus",
     "distinct",
+    "document_findings",
     "enabled",
     "example_findings",
     "interrupts",
@@ -68,6 +73,7 @@ __all__ = [
     "parse_dts",
     "pmu",
     "read_binding",
+    "read_binding_folders",
     "read_dtb",
     "refuse_overlay",
     "reg",

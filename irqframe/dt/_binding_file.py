@@ -6,11 +6,13 @@ cannot blow it up, and a pattern that is no regular expression is found here and
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from irqframe.dt._schema_shape import is_plainly_a_schema
 from irqframe.errors import Finding, InputError, Span
 
 if TYPE_CHECKING:
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
 MAX_BYTES = 1 << 20
 MAX_VALUES = 200_000
 MAX_DEPTH = 100
+MAX_BITS = 1024
 
-# Opening brackets without anything in between; the YAML reader takes long to find out that it cannot go so deep.
-_TOO_DEEP = re.compile(rf"(?:[\[{{]\s*){{{MAX_DEPTH}}}")
+# Opening brackets, or signs of lists and keys, without anything in between; the YAML reader takes long to find out that
+# it cannot go so deep, and the one in C may not survive it.
+_TOO_DEEP = re.compile(rf"(?:[\[{{]\s*){{{MAX_DEPTH}}}|(?:[-?:][ \t]+){{{MAX_DEPTH}}}")
 
 _META_SCHEMAS = re.compile(r"http://devicetree\.org/meta-schemas/(core|base)\.yaml#?$")
 _ID = re.compile(r"http://[^\s#]+\.yaml#?$")
@@ -88,7 +92,6 @@ def _finding(code: str, message: str, span: Span, expected: str = "") -> Finding
 
 
 def _load(name: str, text: str) -> dict[str, Any]:
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     if len(text) > MAX_BYTES:
@@ -96,8 +99,7 @@ def _load(name: str, text: str) -> dict[str, Any]:
     if _TOO_DEEP.search(text):
         raise InputError([_finding("E0510", "the document is nested too deeply", Span(name))])
     try:
-        loaded = YAML(typ="safe", pure=True).load(text)
-        plain = _plain(loaded, [MAX_VALUES], 0)
+        plain = _plain(_loaded(text), [MAX_VALUES], 0)
     except MarkedYAMLError as error:
         raise InputError([_marked(name, error)]) from None
     except (YAMLError, ValueError, TypeError, OverflowError) as error:
@@ -107,6 +109,16 @@ def _load(name: str, text: str) -> dict[str, Any]:
     if not isinstance(plain, dict):
         raise InputError([_finding("E0511", "the document is no binding", Span(name), "a mapping with `$id`")])
     return plain
+
+
+def _loaded(text: str) -> Any:
+    """The document, by the YAML reader in C if `ruamel.yaml.clib` is there; the other one words faults better."""
+    from ruamel.yaml import YAML
+
+    try:
+        return YAML(typ="safe").load(text)
+    except Exception:
+        return YAML(typ="safe", pure=True).load(text)
 
 
 def _marked(name: str, error: MarkedYAMLError) -> Finding:
@@ -126,6 +138,8 @@ def _plain(value: Any, budget: list[int], depth: int) -> Any:
         return {_key(key): _plain(item, budget, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(item, budget, depth + 1) for item in value]
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        raise ValueError("a number is too large")
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise ValueError(f"{type(value).__name__} values have no place in a binding")
@@ -176,10 +190,14 @@ def _regex_faults(pattern: str, path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _schema_faults(content: dict[str, Any]) -> Iterator[tuple[str, Path]]:
+    schema = {key: value for key, value in content.items() if key not in ("$id", "$schema")}
+    if is_plainly_a_schema(schema):
+        return
     from jsonschema import Draft201909Validator
 
-    schema = {key: value for key, value in content.items() if key not in ("$id", "$schema")}
-    meta = Draft201909Validator.META_SCHEMA
+    # The one keyword of dt-schema's that has a schema.
+    meta = copy.deepcopy(dict(Draft201909Validator.META_SCHEMA))
+    meta["properties"]["select"] = {"$recursiveRef": "#"}
     for error in Draft201909Validator(meta).iter_errors(schema):
         yield f"the schema is not valid: {error.message[:200]}", tuple(error.absolute_path)
 

@@ -148,6 +148,10 @@ _VALIDATION = {
     "E0511": "a YAML document is not a binding",
     "E0512": "a binding refers to a schema that is not there",
     "E0513": "two binding documents have the same $id",
+    "E0514": "a folder of binding documents cannot be used",
+    "W0515": "some documents of a folder of bindings cannot be used",
+    "W0516": "a binding that was applied refers to a schema that is not there",
+    "W0517": "a binding was not applied, because its schemas refer to each other without end",
 }
 
 # What is written, of binding documents: E053x.

@@ -40,6 +40,20 @@ class PropertyType:
     rows: Range | None = None
     columns: Range | None = None
 
+    def add(self, name: str) -> None:
+        """Allow a type as well; a list of strings may hold just one."""
+        if name != "string" or "string-array" not in self.types:
+            self.types.add(name)
+        if name == "string-array":
+            self.types.discard("string")
+
+    def take(self, other: PropertyType) -> None:
+        """Allow what another one does as well."""
+        for name in other.types:
+            self.add(name)
+        if other.rows is not None and other.columns is not None:
+            self.widen(other.rows, other.columns)
+
     def widen(self, rows: Range, columns: Range) -> None:
         """Allow these counts as well."""
         self.rows = rows if self.rows is None else _wider(self.rows, rows)
@@ -49,23 +63,56 @@ class PropertyType:
 class PropertyTypes:
     """The types of all properties that a set of prepared schemas names."""
 
-    def __init__(self, schemas: Iterable[Schema]) -> None:
+    def __init__(self, schemas: Iterable[Schema] = ()) -> None:
         self._exact: dict[str, PropertyType] = {}
         self._patterns: dict[str, PropertyType] = {}
         self._named_after: dict[str, str] = {}
+        self._found: dict[str, PropertyType] = {}
         for schema in schemas:
             self._read_node(schema, schema, set())
-        for name, other in self._named_after.items():
-            if other in self._exact:
-                self._exact[name].types |= self._exact[other].types
-        self._compiled = [(re.compile(pattern), found) for pattern, found in self._patterns.items() if found.types]
 
     def of(self, name: str) -> PropertyType:
         """What is known of the property `name`; nothing known is no types."""
+        if name not in self._found:
+            self._found[name] = self._look_up(name)
+        return self._found[name]
+
+    def add(self, others: PropertyTypes) -> None:
+        """Take in what the schemas of another set say."""
+        for mine, theirs in ((self._exact, others._exact), (self._patterns, others._patterns)):
+            for name, found in theirs.items():
+                mine.setdefault(name, PropertyType()).take(found)
+        self._named_after.update(others._named_after)
+        self._found.clear()
+
+    def as_plain(self) -> list[Any]:
+        """All of it in lists and dicts, for `from_plain`."""
+        tables = [
+            {name: [sorted(known.types), known.rows, known.columns] for name, known in table.items()}
+            for table in (self._exact, self._patterns)
+        ]
+        return [*tables, self._named_after]
+
+    @classmethod
+    def from_plain(cls, plain: list[Any]) -> PropertyTypes:
+        """What `as_plain` gave, after a way through JSON."""
+        made = cls()
+        exact, patterns, named_after = plain
+        for table, stored in ((made._exact, exact), (made._patterns, patterns)):
+            for name, (types, rows, columns) in stored.items():
+                table[name] = PropertyType(
+                    set(types), rows and (rows[0], rows[1]), columns and (columns[0], columns[1])
+                )
+        made._named_after.update(named_after)
+        return made
+
+    def _look_up(self, name: str) -> PropertyType:
         exact = self._exact.get(name)
-        if exact is not None and exact.types:
-            return exact
-        matching = [found for pattern, found in self._compiled if pattern.search(name)]
+        other = self._exact.get(self._named_after.get(name, ""))
+        types = {*(exact.types if exact is not None else ()), *(other.types if exact and other else ())}
+        if exact is not None and types:
+            return PropertyType(types, exact.rows, exact.columns)
+        matching = [found for pattern, found in self._patterns.items() if found.types and re.search(pattern, name)]
         if not matching:
             return exact or PropertyType()
         types = set().union(*(found.types for found in matching))
@@ -102,9 +149,9 @@ class PropertyTypes:
         if schema.get("type") == "object" or schema.keys() & _NODE_KEYWORDS:
             self._read_node(schema, root, seen)
             return
-        found = _type_of(schema, reference)
+        found = _type_of(name, schema, reference)
         if found:
-            known.types.add(found)
+            known.add(found)
             if (found == "phandle-array" or found.endswith("-matrix")) and schema.keys() & {
                 "items",
                 "minItems",
@@ -125,8 +172,8 @@ def _local(root: Schema, reference: str) -> Any:
     return found
 
 
-def _type_of(schema: Schema, reference: str) -> str | None:
-    match = _TYPE.search(reference) if "/definitions/" in reference else None
+def _type_of(name: str, schema: Schema, reference: str) -> str | None:
+    match = _TYPE.search(reference) if "definitions/" in reference else None
     if match:
         return match.group()
     if schema.get("type") == "boolean":
@@ -138,7 +185,14 @@ def _type_of(schema: Schema, reference: str) -> str | None:
         for value in (first.get(key) for key in ("const", "enum", "pattern"))
     ):
         return "string-array"
-    return None
+    return None if items is None else _type_of_unit(name)
+
+
+def _type_of_unit(name: str) -> str | None:
+    """Rows that only their unit tells, as in property-units.yaml."""
+    if name.endswith("-microvolt"):
+        return "int32-matrix"
+    return "uint32-matrix" if name.endswith("-hz") and not name.startswith("opp") else None
 
 
 def _counts(schema: Any) -> Range:

@@ -149,12 +149,9 @@ def _dependent(error: ValidationError, path: tuple[str | int, ...]) -> Iterator[
 
 
 def _additional(error: ValidationError, path: tuple[str | int, ...]) -> Iterator[Fault]:
-    schema: Any = error.schema
-    instance: Any = error.instance
-    for name in instance:
-        matched = any(re.search(pattern, name) for pattern in schema.get("patternProperties", ()))
-        if name not in schema.get("properties", ()) and not matched:
-            yield Fault(NOT_ALLOWED, (*path, name), "is not known here")
+    # Our own keyword has the names in its text, see `_schema_keywords`.
+    for name in error.message.split("\0"):
+        yield Fault(NOT_ALLOWED, (*path, name), "is not known here")
 
 
 def _unevaluated(error: ValidationError, path: tuple[str | int, ...]) -> Iterator[Fault]:

@@ -23,6 +23,7 @@ _UNSEEN = ("examples", "maintainers", "historical", "title", "$schema")
 _SCALAR_KEYWORDS = ("const", "enum", "pattern", "minimum", "maximum", "multipleOf")
 _INT_KEYWORDS = ("const", "enum", "minimum", "maximum")
 _STRING_KEYWORDS = ("const", "enum", "pattern")
+_DESCRIBED = {"const", "description"}
 _SIZES = ("minItems", "maxItems")
 _ALTERNATIVES = ("allOf", "anyOf", "oneOf")
 _NESTED = ("select", "if", "then", "else", "not", "additionalProperties")
@@ -47,7 +48,8 @@ _WITH_CLOCKS = (
     "assigned-clock-sscs",
 )
 
-# Properties with a unit suffix are lists, or rows for the two suffixes that regulators and clocks use.
+_ROWS_OF_ANY_WIDTH = ("fsl,pins", "qcom,board-id")
+# Properties with a unit suffix are lists; rows, for the two suffixes that regulators and clocks use.
 _UNIT_ARRAY = re.compile(
     "-(kBps|bits|percent|bp|db|mhz|sec|ms|us|ns|ps|mm|nanoamp|(micro-)?ohms|micro(amp|watt)(-hours)?|milliwatt"
     "|(femto|pico)farads|(milli)?celsius|kelvin|k?pascal)$"
@@ -112,6 +114,9 @@ def _fix_node(schema: Any, path: tuple[str, ...]) -> None:
             _fix_node(part, (*path, key))
     for key in [key for key in _MAPS if isinstance(schema.get(key), dict)]:
         for name, part in schema[key].items():
+            if name in _ROWS_OF_ANY_WIDTH and isinstance(part, dict):
+                schema[key][name] = {"$ref": part["$ref"]} if "$ref" in part else {}
+                continue
             _fix_property(part, (*path, key, name))
             _fix_node(part, (*path, key, name))
 
@@ -159,6 +164,10 @@ def _depend_on_either_list(schema: Schema) -> None:
         either = {"oneOf": _either_list()}
         schemas[name] = {"allOf": [schemas[name], either]} if name in schemas else either
         schema["dependentSchemas"] = schemas
+        if not needed[name]:
+            del needed[name]
+    if schema.get("dependentRequired") == {}:
+        del schema["dependentRequired"]
 
 
 def _allow_what_stands_anywhere(schema: Schema) -> None:
@@ -206,7 +215,7 @@ def _constants_to_enum(schema: Schema) -> None:
     for key in ("anyOf", "oneOf"):
         if key in schema:
             parts = schema[key]
-            if all(isinstance(part, dict) and part.keys() - {"description"} == {"const"} for part in parts):
+            if all(isinstance(part, dict) and "const" in part and not part.keys() > _DESCRIBED for part in parts):
                 schema.pop(key)
                 schema["enum"] = [part["const"] for part in parts]
             return

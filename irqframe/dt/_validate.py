@@ -82,10 +82,10 @@ class _Checker:
         if not isinstance(instance.get("compatible", []), list):
             yield _no_strings(node, instance["compatible"])
         for binding in self._bindings(node):
-            found = [fault for error in binding.validator.iter_errors(instance) for fault in faults(error)]
+            found = [fault for error in binding.errors(instance) for fault in faults(error)]
             certain = all(fault.inferred for fault in found)
             for fault in found:
-                if certain or not fault.inferred or not self.bindings.names(binding, str(fault.path[-1])):
+                if certain or not fault.inferred or not binding.names.match(str(fault.path[-1])):
                     yield from self._finding(node, fault, binding)
 
     def lengths(self, node: Node) -> Iterator[Finding]:

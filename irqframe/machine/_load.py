@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.resources import files
 
 from irqframe import dt
-from irqframe.dt import InterruptRef, MsiRef, Tree
+from irqframe.dt import BindingFolders, InterruptRef, MsiRef, Tree
 from irqframe.errors import Finding, InputError, PluginError
 from irqframe.flow import Flow, Irqchip, Plugin, Source, SourceKind, discover
 from irqframe.machine._build import check_build
@@ -45,8 +45,15 @@ def load_machine(tree: Tree, plugins: Sequence[Plugin] | None = None) -> Machine
     return machine
 
 
-def examine(tree: Tree, plugins: Sequence[Plugin] | None = None) -> tuple[Machine | None, tuple[Finding, ...]]:
+def examine(
+    tree: Tree, plugins: Sequence[Plugin] | None = None, folders: BindingFolders | None = None
+) -> tuple[Machine | None, tuple[Finding, ...]]:
     """As `load_machine`, but the findings are returned, warnings among them.
+
+    Args:
+        tree: as read.
+        plugins: as for `load_machine`.
+        folders: binding documents that count before irqframe's and the irqchip's.
 
     Returns:
         The machine, as far as it could be made, or None; and the findings.
@@ -71,7 +78,9 @@ def examine(tree: Tree, plugins: Sequence[Plugin] | None = None) -> tuple[Machin
         *check_nodes(tree, controllers, refs, msis, {finding.path for finding in found}),
     )
     documents = (*dt.machine_bindings(), *_bindings(plugin))
-    schema_findings = dt.validate(tree, _binding_set(documents))
+    bindings = _binding_set(documents, folders)
+    schema_findings = dt.validate(tree, bindings)
+    found += dt.document_findings(tree, bindings)
     if plugin is None or plugin.chip is None:
         return None, dt.distinct(found, schema_findings)
     own = [ref for ref in own_sources(refs) if plugin_serves(plugin, ref)]
@@ -144,8 +153,8 @@ def _bindings(plugin: Plugin | None) -> tuple[tuple[str, str], ...]:
 
 # To read them takes longer than to check a tree by them. The key is their text: a changed file is read anew.
 @lru_cache(maxsize=8)
-def _binding_set(documents: tuple[tuple[str, str], ...]) -> dt.BindingSet:
-    return dt.load_bindings(documents)
+def _binding_set(documents: tuple[tuple[str, str], ...], folders: BindingFolders | None) -> dt.BindingSet:
+    return dt.load_bindings(documents, folders)
 
 
 def _named(refs: Sequence[InterruptRef], sources: Sequence[Source | None]) -> tuple[MachineSource, ...]:

@@ -82,7 +82,7 @@ def test_two_documents_of_one_id() -> None:
 def test_a_document_takes_the_place_of_a_core_schema() -> None:
     core = resources.files("irqframe.bindings") / "schemas" / "memory.yaml"
     bindings = load_bindings([("mine.yaml", core.read_text().replace("/memory nodes", "Mine"))])
-    assert [binding.title for binding in bindings.bindings if binding.id.endswith("/memory.yaml")] == ["Mine"]
+    assert [binding.name for binding in bindings.bindings if binding.id.endswith("/memory.yaml")] == ["mine.yaml"]
 
 
 NAMED = GOOD.replace("good", "named").replace("compatible:\n    const: test,named", "$nodename:\n    pattern: '^name@'")
