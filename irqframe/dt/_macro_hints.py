@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection
+
+from irqframe.dt._close import CloseNames
 
 # Which header of Linux's include/dt-bindings has them.
 _HEADERS = (
@@ -15,14 +16,14 @@ _HEADERS = (
 )
 
 
-def macro_hint(name: str, known: Collection[str]) -> str:
+def macro_hint(name: str, known: Collection[str], names: CloseNames) -> str:
     """What may help: the macro that was meant, or the header that has it."""
     if name in known:
         return f"{name} takes arguments, and no ( follows"
-    close = difflib.get_close_matches(name, known, 1, 0.8)
-    if close:
-        return f"did you mean {close[0]}?"
     for pattern, header in _HEADERS:
         if pattern.fullmatch(name):
             return f"#include <{header}> defines it"
+    close = names.of(name, known)
+    if close:
+        return f"did you mean {close}?"
     return "#include the header that defines it, or define it with -D"

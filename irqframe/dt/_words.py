@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from irqframe.dt._close import CloseNames
 from irqframe.dt._collected import Collected
 from irqframe.dt._lexer import Lexer, Run, Token
 from irqframe.dt._macro_hints import macro_hint
@@ -34,6 +35,7 @@ class Words:
         self.lexer = lexer
         self.report = report
         self.skipped: set[str] = set()
+        self._close = CloseNames()
         self.unknown = set(lexer.reported)
         self.token = self.last = lexer.next()
 
@@ -103,7 +105,7 @@ class Words:
                 f"macro {token.text} is not defined",
                 token.span,
                 expected=f"{expected}, or a macro that stands for one",
-                hint=macro_hint(token.text, self.lexer.macros),
+                hint=macro_hint(token.text, self.lexer.macros, self._close),
             )
         if self.token.kind == "(":
             self._skip_arguments()
