@@ -116,7 +116,7 @@ def _compare(linux: Path, source: Path, cpp: bool, result: Result) -> None:
     if cpp:
         tree = _timed(result, "load", lambda: dt.parse_dts(text.decode(), str(source), includes))
     else:
-        tree = _timed(result, "load", lambda: dt.load(source, include_dirs=includes, defines={"__DTS__": "1"}))
+        tree = _timed(result, "load", lambda: dt.load(source, include_dirs=includes, defines=["__DTS__"]))
     _there_and_back(result, tree, theirs, blob)
     _interrupts(result, tree, LinuxTree(blob))
 
