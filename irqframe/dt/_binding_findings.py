@@ -69,7 +69,7 @@ def _left_out(tree: Tree, bindings: BindingSet, folders: BindingFolders) -> Iter
             f"{count(len(listed), 'document')} of the folder cannot be used",
             Span(folder),
             found=f"{listed[0].span}: {listed[0].message}",
-            related=tuple((fault.span, fault.message) for fault in listed[:LISTED_MAX]),
+            related=tuple((fault.span, fault.message) for fault in listed[1:LISTED_MAX]),
         )
 
 

@@ -152,6 +152,7 @@ _VALIDATION = {
     "W0515": "some documents of a folder of bindings cannot be used",
     "W0516": "a binding that was applied refers to a schema that is not there",
     "W0517": "a binding was not applied, because its schemas refer to each other without end",
+    "W0518": "no binding says what a property holds",
 }
 
 # What is written, of binding documents: E053x.

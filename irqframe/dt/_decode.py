@@ -131,12 +131,12 @@ def rows_of(values: list[int], width: int) -> list[list[int]]:
 
 
 def stride(length: int, rows: Range | None, columns: Range | None) -> int:
-    """Cells per row: the smallest width that the counts allow and that divides the property; else its whole length."""
+    """Cells per row: as few rows as the counts allow and that divide the property; else one row."""
     if rows is None or columns is None:
         return length
-    for width in range(max(columns[0], 1), min(columns[1] or length, length) + 1):
-        count, rest = divmod(length, width)
-        if not rest and rows[0] <= count and (not rows[1] or count <= rows[1]):
+    for count in range(max(rows[0], 1), min(rows[1] or length, length) + 1):
+        width, rest = divmod(length, count)
+        if not rest and columns[0] <= width and (not columns[1] or width <= columns[1]):
             return width
     if columns[0] and columns[0] == columns[1]:
         return columns[0]

@@ -55,7 +55,7 @@ def instances(tree: Tree, types: PropertyTypes) -> Instances:
                 decoded = [[0]]
             value[prop.name] = decoded
             known = types.of(prop.name).types
-            if not known:
+            if not known and not isinstance(decoded, list):
                 made.untyped.add((id(node), prop.name))
             width = cutter.width(node, prop.name, known)
             if width is not None:

@@ -1,13 +1,15 @@
 """Properties whose rows end where other nodes say: `reg`, `ranges`, interrupts, and lists of phandles with arguments.
 
 1. The widths are those of dt-schema's fix-ups, with the cell counts of this tree.
-2. Where a width cannot be told, because the interrupt tree or a phandle is broken, the value is `UNKNOWN`: another
-   check reports that fault, and no schema should complain of it again.
+2. Where a width cannot be told because the interrupt tree is broken, the value is `UNKNOWN`: another check reports that
+   fault, and no schema should complain of it again.
+3. A list of phandles with arguments ends before the first phandle that no node has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any, Final
 
 from irqframe.dt._addresses import address_cells, size_cells
@@ -25,6 +27,7 @@ _ARGUMENTS: dict[str, str | int] = {
     "assigned-clocks": "#clock-cells",
     "assigned-clock-parents": "#clock-cells",
     "cooling-device": "#cooling-cells",
+    "interconnects": "#interconnect-cells",
     "interrupts-extended": "#interrupt-cells",
     "mboxes": "#mbox-cells",
     "sound-dai": "#sound-dai-cells",
@@ -34,6 +37,9 @@ _ARGUMENTS: dict[str, str | int] = {
     "gpio-ranges": 3,
     "memory-region": 0,
 }
+
+# A row is a path from one provider to another.
+_PAIRED = ("interconnects",)
 
 # Cells after the arguments.
 _EXTRA = {"msi-ranges": 1}
@@ -111,12 +117,24 @@ class RowCutter:
         else:
             return None
         extra = _EXTRA.get(name, 0)
-        return self._variable_rows(prop, 0, lambda target: _arguments(target, wanted, extra))
+        rows: Rows = []
+        whole = self._fill(rows, prop, 0, lambda target: _arguments(target, wanted, extra))
+        if not whole and wanted == "#gpio-cells":
+            return UNKNOWN
+        if not whole and not rows and name not in _ARGUMENTS:
+            # It need not be a list of phandles with arguments.
+            return None
+        if name in _PAIRED:
+            return [[*one, *other] for one, other in zip_longest(rows[::2], rows[1::2], fillvalue=())]
+        return rows
 
     def _variable_rows(self, prop: Property, before: int, after: Callable[[Node], int | None]) -> Any:
-        """Rows of `before` cells, a phandle, and as many cells as its node asks for."""
-        cells = prop.cells
         rows: Rows = []
+        return rows if self._fill(rows, prop, before, after) else UNKNOWN
+
+    def _fill(self, rows: Rows, prop: Property, before: int, after: Callable[[Node], int | None]) -> bool:
+        """Cut rows of `before` cells, a phandle, and as many cells as its node asks for; False if one has no node."""
+        cells = prop.cells
         start = 0
         while start < len(cells):
             at = start + before
@@ -124,10 +142,10 @@ class RowCutter:
             target = self._phandles.get(phandle) if phandle else None
             size = 0 if phandle == 0 else None if target is None else after(target)
             if size is None or size > 2 * MAX_CELLS:
-                return UNKNOWN
+                return False
             rows.append(list(cells[start : at + 1 + size]))
             start = at + 1 + size
-        return rows
+        return True
 
 
 def _arguments(target: Node, wanted: str | int, extra: int) -> int | None:

@@ -2,8 +2,10 @@
 
 1. A node is checked if a document is for it; core schemas alone do not make it so.
 2. One finding per fault: what two schemas say of one place is said once, in the order of `BindingSet.select`.
-3. A disabled node may lack what it needs (dt-schema).
-4. A property that no schema gives a type has none that could be wrong; whether it may be there is another matter.
+3. A disabled node may lack what it needs, and have what is left over when all parts of a schema had their say
+   (dt-schema).
+4. A property that no schema gives a type has none that could be wrong; whether it may be there is another matter. With
+   folders of the user's, it is said once for each name, as a warning: it may well be misspelt.
 5. What the interrupt tree already reports, an interrupt list that cannot be divided for example, is not reported again.
 """
 
@@ -31,13 +33,15 @@ def validate(tree: Tree, bindings: BindingSet) -> tuple[Finding, ...]:
         bindings: the documents, from `load_bindings`.
 
     Returns:
-        A finding for each broken rule (E0501 to E0508), in tree order: on the wrong cell or string where a value is
+        A finding for each broken rule (E0501 to E0508, W0518), in tree order: on the wrong cell or string where a value is
         wrong, on the property where all of it is, on the node where something is missing.
     """
     checker = _Checker(tree, bindings)
     nodes = list(tree.walk())
     found = [finding for node in nodes for finding in checker.lengths(node)]
     found += [finding for node in nodes for finding in checker.check(node)]
+    if bindings.folders is not None:
+        found += checker.untyped(nodes)
     # A node's binding can be about its children too.
     order = {node.path: index for index, node in enumerate(nodes)}
     return tuple(sorted(found, key=lambda finding: order[finding.path]))
@@ -107,9 +111,25 @@ class _Checker:
                 count(length, "byte") if length % 4 else count(length // 4, "cell"),
             )
 
+    def untyped(self, nodes: list[Node]) -> Iterator[Finding]:
+        """Properties that hold something, and no document says what."""
+        places: dict[str, list[Node]] = {}
+        for node in nodes:
+            for name, prop in node.properties.items():
+                if prop.data and (id(node), name) in self.instances.untyped:
+                    places.setdefault(name, []).append(node)
+        for name, having in places.items():
+            yield Finding(
+                "W0518",
+                f"no binding says what `{name}` holds",
+                having[0].properties[name].span,
+                having[0].path,
+                found=f"in {count(len(having), 'node')}",
+            )
+
     def _finding(self, checked: Node, fault: Fault, binding: Binding) -> Iterator[Finding]:
         node, path = _descend(checked, fault.path)
-        if fault.for_missing and id(node) not in self._enabled:
+        if (fault.for_missing or fault.inferred) and id(node) not in self._enabled:
             return
         if path and self._is_unfounded((id(node), str(path[0])), fault):
             return
