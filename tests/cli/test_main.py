@@ -79,7 +79,7 @@ def test_no_command_at_all_shows_the_help_and_ends_with_2(irqframe: Run) -> None
 def test_a_fault_of_irqframe_ends_with_3_and_asks_for_a_report(
     irqframe: Run, monkeypatch: pytest.MonkeyPatch, virt_dts: Path
 ) -> None:
-    def broken(path: str) -> object:
+    def broken(path: str, *_: object, **__: object) -> object:
         raise ZeroDivisionError(path)
 
     monkeypatch.setattr("irqframe.cli._check.load_tree", broken)
@@ -94,7 +94,7 @@ def test_a_fault_of_irqframe_ends_with_3_and_asks_for_a_report(
 def test_nothing_but_a_run_that_went_well_ends_with_0(
     irqframe: Run, monkeypatch: pytest.MonkeyPatch, virt_dts: Path
 ) -> None:
-    def leave(path: str) -> object:
+    def leave(path: str, *_: object, **__: object) -> object:
         raise SystemExit(0)
 
     monkeypatch.setattr("irqframe.cli._check.load_tree", leave)
@@ -105,7 +105,7 @@ def test_nothing_but_a_run_that_went_well_ends_with_0(
 def test_an_interruption_ends_with_130(
     irqframe: Run, monkeypatch: pytest.MonkeyPatch, virt_dts: Path, error: type[BaseException]
 ) -> None:
-    def interrupted(path: str) -> object:
+    def interrupted(path: str, *_: object, **__: object) -> object:
         raise error
 
     monkeypatch.setattr("irqframe.cli._check.load_tree", interrupted)
@@ -175,7 +175,7 @@ def test_bad_input_is_json_where_json_was_asked_for(irqframe: Run, unserved: Pat
 def test_an_error_without_findings_is_json_as_well(
     irqframe: Run, monkeypatch: pytest.MonkeyPatch, rvic_dts: Path
 ) -> None:
-    def refuse(path: str) -> object:
+    def refuse(path: str, *_: object, **__: object) -> object:
         raise IrqframeError("no")
 
     monkeypatch.setattr("irqframe.cli._machines.load_tree", refuse)
