@@ -68,14 +68,12 @@ class Run(NamedTuple):
     """Numbers in a row, with nothing but blanks between them.
 
     Attributes:
-        values: the numbers, each below 2^32.
         text: the text they stand in.
         start: where the first begins there.
         end: where the last ends.
         places: the places of the text.
     """
 
-    values: list[int]
     text: str
     start: int
     end: int
@@ -202,8 +200,11 @@ class Lexer:
                 self._check_directive(source, start)
             return Token(group, text, start, end, source.places)
 
-    def run(self, token: Token) -> Run | None:
-        """The numbers in a row that begin with `token`, the last word read; all of them are read then."""
+    def run(self, token: Token) -> tuple[list[int], Run] | None:
+        """The numbers in a row that begin with `token`, the last word read; all of them are read then.
+
+        Each is below 2^32.
+        """
         source = self._now
         found = _RUN.match(source.text, token.start) if source.places is token.places else None
         if found is None:
@@ -211,7 +212,7 @@ class Lexer:
         source.pos = found.end()
         words = found[0].split()
         last = source.text.rindex(words[-1], token.start, source.pos) + len(words[-1])
-        return Run([int(word, 0) for word in words], source.text, token.start, last, source.places)
+        return [int(word, 0) for word in words], Run(source.text, token.start, last, source.places)
 
     def again(self, token: Token) -> Token:
         """Take up after a missing semicolon: names are expected, and `token`, the last word read, may be one."""

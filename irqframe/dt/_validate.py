@@ -33,8 +33,8 @@ def validate(tree: Tree, bindings: BindingSet) -> tuple[Finding, ...]:
         bindings: the documents, from `load_bindings`.
 
     Returns:
-        A finding for each broken rule (E0501 to E0508, W0518), in tree order: on the wrong cell or string where a value is
-        wrong, on the property where all of it is, on the node where something is missing.
+        A finding for each broken rule (E0501 to E0508, W0518), in tree order: on the wrong cell or string where a value
+        is wrong, on the property where all of it is, on the node where something is missing.
     """
     checker = _Checker(tree, bindings)
     nodes = list(tree.walk())

@@ -81,9 +81,10 @@ class ValueParser:
         words = self.words
         while not words.take_if(">"):
             token = words.token
-            run = words.take_run() if bits == 32 else None
-            if run is not None:
-                data = pack(f">{len(run.values)}I", *run.values)
+            found = words.take_run() if bits == 32 else None
+            if found is not None:
+                values, run = found
+                data = pack(f">{len(values)}I", *values)
                 prop.parts.append(Part(PieceKind.CELLS, data, run.places.span(run.start, run.end), run=run))
             elif starts_integer(token):
                 value = integer(words)

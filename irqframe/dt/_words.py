@@ -45,14 +45,15 @@ class Words:
         self.token = self.lexer.next()
         return token
 
-    def take_run(self) -> Run | None:
+    def take_run(self) -> tuple[list[int], Run] | None:
         """The numbers in a row that come next, which are read then; None if they are not plain numbers of 32 bits."""
         first = self.token
-        run = self.lexer.run(first) if first.kind == "number" else None
-        if run is not None:
+        found = self.lexer.run(first) if first.kind == "number" else None
+        if found is not None:
+            run = found[1]
             self.last = Token("number", "", run.start, run.end, run.places)
             self.token = self.lexer.next()
-        return run
+        return found
 
     def take_if(self, kind: str) -> Token | None:
         """The next word if it is of that kind, which is read then."""
