@@ -31,7 +31,7 @@ _STILL = (
     r"""(?P<still>"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+'|//(?:\\\n|[^\n])*+|/\*.*?\*/"""
     r"""|\.?[0-9](?:[eEpP][-+]|[A-Za-z0-9_.])*+)"""
 )
-_LIVE = re.compile(rf"{_STILL}|(?P<hash>\#)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)", re.DOTALL)
+_LIVE = re.compile(rf"{_STILL}|(?P<hash>\#)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<splice>\\\r?\n)", re.DOTALL)
 _SKIPPED = re.compile(rf"{_STILL}|(?P<hash>\#)", re.DOTALL)
 
 
@@ -109,6 +109,10 @@ class _Preprocessor:
                     replaced = self._call(source, copied, start, at, self.macros[found[0]])
                     if replaced is not None:
                         at = copied = replaced
+            elif kind == "splice" or (kind == "still" and found[0].startswith("//") and "\n" in found[0]):
+                # A spliced line, and a comment that goes on behind one, which the scanner of DTS would end too early.
+                output.copy(source, copied, start)
+                copied = at
             elif kind == "hash":
                 name = directive_at(text, start)
                 if name:
