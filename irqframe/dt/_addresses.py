@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from irqframe.dt._tree import Node
+
+Pairs = tuple[tuple[int, int], ...]
 
 # The specification's defaults for a node that does not say.
 _ADDRESS_CELLS = 2
@@ -12,6 +15,9 @@ _SIZE_CELLS = 1
 
 # No bus has longer addresses; PCI's have 3 cells.
 _MAX_CELLS = 4
+
+# More than any bus has; it bounds the time that a hostile tree can ask for. Those after them are not read.
+_MAX_WINDOWS = 256
 
 # The space code of a PCI address (IEEE 1275 PCI binding, 2.2.1.1): I/O, 32-bit memory, 64-bit memory.
 _PCI_SPACE = 0x0300_0000
@@ -37,7 +43,7 @@ def number(cells: tuple[int, ...]) -> int:
     return value
 
 
-def reg(node: Node) -> tuple[tuple[int, int], ...]:
+def reg(node: Node) -> Pairs:
     """The (address, size) pairs of `reg`, as the parent's `#address-cells` and `#size-cells` divide it.
 
     Returns:
@@ -48,48 +54,44 @@ def reg(node: Node) -> tuple[tuple[int, int], ...]:
     return tuple((number(row[:first]), number(row[first:])) for row in _rows(node.cells("reg"), first + second))
 
 
-def addresses(node: Node) -> tuple[tuple[int, int], ...]:
+def addresses(node: Node) -> Pairs:
     """The (address, size) pairs of `reg` as the CPUs see them, through the `ranges` of every bus above.
 
     Returns:
         As `reg`; empty also if a bus above has no `ranges`, or none that covers a pair: the CPUs cannot reach it.
     """
-    found = []
-    for address, size in reg(node):
-        translated = _to_root(node, address, size)
-        if translated is None:
-            return ()
-        found.append((translated, size))
-    return tuple(found)
-
-
-def _to_root(node: Node, address: int, size: int) -> int | None:
+    pairs = reg(node)
     bus = node.parent
-    translated: int | None = address
-    while bus is not None and bus.parent is not None and translated is not None:
-        translated = _through(bus, translated, size)
+    while pairs and bus is not None and bus.parent is not None:
+        pairs = _through(bus, pairs)
         bus = bus.parent
-    return translated
+    return pairs
 
 
-def _through(bus: Node, address: int, size: int) -> int | None:
+def _through(bus: Node, pairs: Pairs) -> Pairs:
+    """The pairs as they are on the bus above; empty if one of them is not there."""
     ranges = bus.properties.get("ranges")
     if ranges is None:
-        return None
+        return ()
     if not ranges.data:
-        return address
+        return pairs
     pci = bus.strings("device_type") == ("pci",)
-    wanted_space, wanted = _split(address, pci)
-    for child, parent, length in _ranges(bus, ranges.cells):
-        space, base = _split(child, pci)
-        if space == wanted_space and base <= wanted and wanted + size <= base + length:
-            return parent + wanted - base
-    return None
+    windows = [(*_split(child, pci), above, length) for child, above, length in _ranges(bus, ranges.cells)]
+    found = []
+    for address, size in pairs:
+        wanted_space, wanted = _split(address, pci)
+        for space, base, above, length in windows:
+            if space == wanted_space and base <= wanted and wanted + size <= base + length:
+                found.append((above + wanted - base, size))
+                break
+        else:
+            return ()
+    return tuple(found)
 
 
 def _ranges(bus: Node, cells: tuple[int, ...]) -> Iterator[tuple[int, int, int]]:
     child, parent, length = address_cells(bus), address_cells(bus.parent), size_cells(bus)
-    for row in _rows(cells, child + parent + length):
+    for row in islice(_rows(cells, child + parent + length), _MAX_WINDOWS):
         yield number(row[:child]), number(row[child : child + parent]), number(row[child + parent :])
 
 

@@ -7,11 +7,15 @@ cannot blow it up, and a pattern that is no regular expression is found here and
 from __future__ import annotations
 
 import copy
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from irqframe.dt._names import FINDINGS_MAX
+from irqframe.dt._report import more_than_these
 from irqframe.dt._schema_shape import is_plainly_a_schema
 from irqframe.errors import Finding, InputError, Span
 
@@ -22,14 +26,17 @@ if TYPE_CHECKING:
 MAX_BYTES = 1 << 20
 MAX_VALUES = 200_000
 MAX_DEPTH = 100
-MAX_BITS = 1024
+_NUMBERS = 1 << 64
 
 # Opening brackets, or signs of lists and keys, without anything in between; the YAML reader takes long to find out that
 # it cannot go so deep, and the one in C may not survive it.
 _TOO_DEEP = re.compile(rf"(?:[\[{{]\s*){{{MAX_DEPTH}}}|(?:[-?:][ \t]+){{{MAX_DEPTH}}}")
 
+# The YAML reader takes in what a merge key names each time that it is named.
+_MERGE = re.compile(r"<<(?:\s|#.*)*:|!!merge|:merge>")
+
 _META_SCHEMAS = re.compile(r"http://devicetree\.org/meta-schemas/(core|base)\.yaml#?$")
-_ID = re.compile(r"http://[^\s#]+\.yaml#?$")
+_ID = re.compile(r"http://[^\s#[\]]+\.yaml#?\Z")
 
 Path = tuple[str | int, ...]
 
@@ -55,10 +62,7 @@ class Document:
 
     def span(self, path: Path) -> Span:
         """Where the value at `path` begins; the nearest enclosing one that has a place."""
-        from ruamel.yaml import YAML
-
-        root: Any = YAML(typ="rt").compose(self.text)
-        return _place(self.name, root, path)
+        return _place(self.name, _composed(self.text), path)
 
 
 def read_document(name: str, text: str) -> Document:
@@ -72,9 +76,14 @@ def read_document(name: str, text: str) -> Document:
         InputError: it is not YAML (E0510) or not a binding (E0511).
     """
     document = parse_document(name, text)
-    faults = [_finding("E0511", message, document.span(path)) for message, path in _faults(document.content)]
-    if faults:
-        raise InputError(faults)
+    faults = _faults(document.content)
+    listed = [
+        _finding("E0511", message, document.span(path)) for message, path in itertools.islice(faults, FINDINGS_MAX)
+    ]
+    if next(faults, None) is not None:
+        listed.append(more_than_these(Span(name)))
+    if listed:
+        raise InputError(listed)
     return document
 
 
@@ -98,6 +107,8 @@ def _load(name: str, text: str) -> dict[str, Any]:
         raise InputError([_finding("E0510", f"the document has more than {MAX_BYTES} characters", Span(name))])
     if _TOO_DEEP.search(text):
         raise InputError([_finding("E0510", "the document is nested too deeply", Span(name))])
+    if _MERGE.search(text):
+        raise InputError([_finding("E0510", "merge keys (`<<`) have no place in a binding", Span(name))])
     try:
         plain = _plain(_loaded(text), [MAX_VALUES], 0)
     except MarkedYAMLError as error:
@@ -138,11 +149,18 @@ def _plain(value: Any, budget: list[int], depth: int) -> Any:
         return {_key(key): _plain(item, budget, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(item, budget, depth + 1) for item in value]
-    if isinstance(value, int) and value.bit_length() > MAX_BITS:
-        raise ValueError("a number is too large")
-    if value is None or isinstance(value, bool | int | float | str):
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _number(value)
+    if value is None or isinstance(value, bool | str):
         return value
     raise ValueError(f"{type(value).__name__} values have no place in a binding")
+
+
+def _number(value: int | float) -> int | float:
+    """A number that a cell may be compared with; a whole one is an `int`, however it was written."""
+    if not -_NUMBERS < value < _NUMBERS:
+        raise ValueError("it holds a number of more than 64 bits")
+    return int(value) if value == int(value) else value
 
 
 def _key(key: Any) -> str:
@@ -200,6 +218,14 @@ def _schema_faults(content: dict[str, Any]) -> Iterator[tuple[str, Path]]:
     meta["properties"]["select"] = {"$recursiveRef": "#"}
     for error in Draft201909Validator(meta).iter_errors(schema):
         yield f"the schema is not valid: {error.message[:200]}", tuple(error.absolute_path)
+
+
+# Whoever asks for one place in a document asks for more.
+@lru_cache(maxsize=1)
+def _composed(text: str) -> Any:
+    from ruamel.yaml import YAML
+
+    return YAML(typ="rt").compose(text)
 
 
 def _place(name: str, root: Any, path: Path) -> Span:

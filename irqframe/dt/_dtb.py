@@ -32,6 +32,7 @@ from irqframe.dt._names import (
     DEPTH_MAX,
     NAME_MAX,
     NODES_MAX,
+    PATH_MAX,
     PROPERTIES_MAX,
     node_name_fault,
     property_name_fault,
@@ -261,7 +262,7 @@ class _Reader:
         # Of `node`; to ask it for them again at each token takes long.
         own: dict[str, Property] = {}
         children: dict[str, Node] = {}
-        depth = nodes = properties = 0
+        depth = nodes = properties = length = 0
         while True:
             token = words[at]
             at += 1
@@ -300,13 +301,19 @@ class _Reader:
                 node, children = made, below
                 depth += 1
                 nodes += 1
+                length += 1 + len(made.name)
                 if depth > DEPTH_MAX:
                     self._fail("E0316", f"nodes are nested more than {DEPTH_MAX} deep")
+                if length > PATH_MAX:
+                    self._fail(
+                        "E0316", f"the path of a node is longer than {PATH_MAX} characters", path=_path(node.parent)
+                    )
                 if nodes > NODES_MAX:
                     self._fail("E0212", f"the tree has more than {NODES_MAX} nodes")
             elif token == _END_NODE:
                 if node is None:
                     self._fail("E0318", "a node is ended that was not begun")
+                length -= 1 + len(node.name)
                 node = node.parent
                 if node is not None:
                     own, children = node.properties, node.children

@@ -1,8 +1,8 @@
 """Legal names of nodes and properties, and the bounds that both readers keep.
 
 1. Characters are those of DTSpec 2.2.1 and 2.2.4, and `*` in a property's name: the set that dtc accepts.
-2. DTSpec ends names at 31 characters. Real trees go beyond it and dtc does not care; the bound here is for hostile
-   input only.
+2. DTSpec ends names at 31 characters. Real trees go beyond it and dtc does not care; the bounds here are for hostile
+   input only: names, paths, depth, and how many there are of everything.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import string
 
 NAME_MAX = 255
 DEPTH_MAX = 128
+PATH_MAX = 1_024
 NODES_MAX = 65_536
 PROPERTIES_MAX = 524_288
 FINDINGS_MAX = 100
+TREE_FINDINGS_MAX = 1_000
 
 _ALPHANUMERIC = (string.ascii_letters + string.digits).encode()
 _LEGAL_NODE_NAME = re.compile(rf"[a-zA-Z0-9,._+-]{{1,{NAME_MAX}}}(@[a-zA-Z0-9,._+-]*)?")

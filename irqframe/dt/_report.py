@@ -1,10 +1,14 @@
-"""Findings about a tree's nodes, gathered: each fault once, whoever runs into it, and the words they share."""
+"""Findings about a tree's nodes, gathered: each fault once, whoever runs into it, and no more than anyone would read.
+
+And the words they share.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Hashable
 
+from irqframe.dt._names import TREE_FINDINGS_MAX
 from irqframe.dt._tree import Node, Property
 from irqframe.errors import Finding, Span
 
@@ -33,11 +37,21 @@ class Report:
         related: tuple[tuple[Span, str], ...] = (),
         subject: Hashable = None,
     ) -> None:
-        """Add a finding about `node`, unless one of this code about the same `subject` is there."""
+        """Add a finding about `node`, unless one of this code about the same `subject` is there, or too many are."""
+        if len(self._findings) > TREE_FINDINGS_MAX:
+            return
+        if len(self._findings) == TREE_FINDINGS_MAX:
+            self._findings["E0009"] = more_than_these(span)
+            return
         # In a DTB there are no places, so another one says nothing.
         places = tuple((where, why) for where, why in related if where.line)
         finding = Finding(code, message, span, node.path, expected, found, hint, related=places)
         self._findings.setdefault((code, finding if subject is None else subject), finding)
+
+
+def more_than_these(span: Span) -> Finding:
+    """What stands behind as many findings as are listed."""
+    return Finding("E0009", "there are more findings than these", span)
 
 
 def cell_span(prop: Property, cell: int) -> Span:

@@ -14,7 +14,7 @@ from functools import partial
 from irqframe.dt._collected import Collected
 from irqframe.dt._fixups import add_fixups
 from irqframe.dt._merge import Merger
-from irqframe.dt._names import DEPTH_MAX, node_name_fault, property_name_fault
+from irqframe.dt._names import DEPTH_MAX, PATH_MAX, node_name_fault, property_name_fault
 from irqframe.dt._phandles import PHANDLE_NAMES, check_phandles
 from irqframe.dt._symbols import number_symbols
 from irqframe.dt._syntax import Label, NodeSyntax, Part, PropertySyntax, Reference, Source
@@ -78,6 +78,8 @@ def _placed(root: NodeSyntax, report: Collected) -> list[NodeSyntax]:
         found.append(node)
         if depth > DEPTH_MAX:
             report.fail("E0112", f"nodes are nested more than {DEPTH_MAX} deep", node.span)
+        if len(node.path) > PATH_MAX:
+            report.fail("E0112", f"the path of the node is longer than {PATH_MAX} characters", node.span)
         prefix = node.path.rstrip("/")
         children = [child for child in node.children if not child.deleted]
         for child in children:

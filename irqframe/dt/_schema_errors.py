@@ -230,8 +230,9 @@ def _noun(value: Any) -> str:
 
 def _contains(error: ValidationError, path: tuple[str | int, ...]) -> Iterator[Fault]:
     wanted: Any = error.validator_value
-    keyword = next((key for key in ("const", "enum", "pattern") if key in wanted), "")
-    text = f"{keyword and shown(wanted[keyword])} among them"
+    schema = wanted if isinstance(wanted, dict) else {}
+    keyword = next((key for key in ("const", "enum", "pattern") if key in schema), "")
+    text = f"{shown(schema[keyword])} among them" if keyword else "another entry"
     yield Fault(WRONG_VALUE, path, "has a wrong value", text, shown(error.instance))
 
 

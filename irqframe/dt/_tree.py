@@ -3,11 +3,12 @@
 1. A property's value is bytes, always; how it was written is kept beside it, in `pieces`, and never needed to read it.
 2. Order is kept: of nodes, of properties, of memory reservations.
 3. Nothing here reports a finding: accessors return None or an empty tuple for what is absent or has another shape.
+4. A value is taken apart once, however often its cells or strings are asked for: each of a long list of interrupts may
+   ask for a long list of cells.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -59,7 +60,7 @@ class Property:
         labels: labels on the property.
     """
 
-    __slots__ = ("_pieces", "data", "labels", "name", "span")
+    __slots__ = ("_cells", "_pieces", "_strings", "data", "labels", "name", "span")
 
     def __init__(
         self,
@@ -74,6 +75,9 @@ class Property:
         self.span = span
         self.labels = labels
         self._pieces = pieces
+        # The last value that was taken apart, and its parts.
+        self._cells: tuple[bytes, tuple[int, ...]] | None = None
+        self._strings: tuple[bytes, tuple[str, ...]] | None = None
 
     def __repr__(self) -> str:
         return f"<Property {self.name}, {len(self.data)} bytes>"
@@ -119,18 +123,29 @@ class Property:
     @property
     def cells(self) -> tuple[int, ...]:
         """The value as big-endian 32-bit cells; empty if its length is no multiple of 4."""
-        data = self.data
-        return () if len(data) % 4 else struct.unpack(f">{len(data) // 4}I", data)
+        if self._cells is None or self._cells[0] is not self.data:
+            self._cells = self.data, _cells_of(self.data)
+        return self._cells[1]
 
     @property
     def strings(self) -> tuple[str, ...]:
         """The value as NUL-terminated strings; empty if it is not that (DTSpec 2.4, 2.2.4)."""
-        if not self.data.endswith(b"\0"):
-            return ()
-        try:
-            return tuple(part.decode("utf-8") for part in self.data[:-1].split(b"\0"))
-        except UnicodeDecodeError:
-            return ()
+        if self._strings is None or self._strings[0] is not self.data:
+            self._strings = self.data, _strings_of(self.data)
+        return self._strings[1]
+
+
+def _cells_of(data: bytes) -> tuple[int, ...]:
+    return () if len(data) % 4 else struct.unpack(f">{len(data) // 4}I", data)
+
+
+def _strings_of(data: bytes) -> tuple[str, ...]:
+    if not data.endswith(b"\0"):
+        return ()
+    try:
+        return tuple(part.decode("utf-8") for part in data[:-1].split(b"\0"))
+    except UnicodeDecodeError:
+        return ()
 
 
 @dataclass(slots=True, eq=False)
@@ -198,8 +213,8 @@ class Node:
 
     def u32(self, name: str) -> int | None:
         """The one cell of property `name`, or None if it is absent or not one cell."""
-        cells = self.cells(name)
-        return cells[0] if len(cells) == 1 else None
+        found = self.properties.get(name)
+        return int.from_bytes(found.data, "big") if found is not None and len(found.data) == 4 else None
 
     def has(self, name: str) -> bool:
         """Whether the node has a property of that name."""

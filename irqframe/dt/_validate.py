@@ -12,11 +12,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import Any
 
 from irqframe.dt._bindings import Binding, BindingSet
 from irqframe.dt._instance import Instances, instances
-from irqframe.dt._report import count
+from irqframe.dt._names import TREE_FINDINGS_MAX
+from irqframe.dt._report import count, more_than_these
 from irqframe.dt._schema_errors import WRONG_TYPE, WRONG_VALUE, Fault, faults, shown
 from irqframe.dt._status import enabled
 from irqframe.dt._tree import Node, Property, Tree
@@ -38,13 +40,16 @@ def validate(tree: Tree, bindings: BindingSet) -> tuple[Finding, ...]:
     """
     checker = _Checker(tree, bindings)
     nodes = list(tree.walk())
-    found = [finding for node in nodes for finding in checker.lengths(node)]
-    found += [finding for node in nodes for finding in checker.check(node)]
-    if bindings.folders is not None:
-        found += checker.untyped(nodes)
+    checks = [checker.lengths, checker.check]
+    of_nodes = (finding for check in checks for node in nodes for finding in check(node))
+    every = chain(of_nodes, checker.untyped(nodes) if bindings.folders is not None else ())
+    found = list(islice(every, TREE_FINDINGS_MAX))
+    rest = next(every, None)
     # A node's binding can be about its children too.
-    order = {node.path: index for index, node in enumerate(nodes)}
-    return tuple(sorted(found, key=lambda finding: order[finding.path]))
+    paths = {finding.path for finding in found}
+    order = {path: index for index, path in enumerate(node.path for node in nodes) if path in paths}
+    found.sort(key=lambda finding: order[finding.path])
+    return tuple(found) if rest is None else (*found, more_than_these(rest.span))
 
 
 def distinct(*groups: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -86,7 +91,8 @@ class _Checker:
         if not isinstance(instance.get("compatible", []), list):
             yield _no_strings(node, instance["compatible"])
         for binding in self._bindings(node):
-            found = [fault for error in binding.errors(instance) for fault in faults(error)]
+            errors = islice(binding.errors(instance), TREE_FINDINGS_MAX)
+            found = [fault for error in errors for fault in faults(error)]
             certain = all(fault.inferred for fault in found)
             for fault in found:
                 if certain or not fault.inferred or not binding.names.match(str(fault.path[-1])):
