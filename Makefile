@@ -14,7 +14,9 @@ MACHINE ?= docs/examples/virt-rvic.dts
 PACKAGES := irqframe plugins/rvic/irqframe_rvic plugins/vgic/irqframe_vgic docs/examples/irqframe-toy/irqframe_toy
 CODE     := $(PACKAGES) tests plugins/rvic/tests plugins/vgic/tests docs benchmarks
 
-.PHONY: run test test-corpus lint types check bench docs prepared clean
+FUZZ_SECONDS ?= 3600
+
+.PHONY: run test test-corpus lint types check bench fuzz docs prepared clean
 
 run: $(VENV)/installed
 	$(BIN)/irqframe run $(MACHINE)
@@ -40,6 +42,10 @@ check: lint types test
 bench: $(VENV)/installed-bench
 	for each in benchmarks/[a-z]*.py; do $(BIN)/python $$each || exit 1; done
 
+# All targets together take FUZZ_SECONDS; tests/fuzz/README.md has the rest.
+fuzz: $(VENV)/installed-fuzz
+	$(BIN)/python tests/fuzz/campaign.py --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
 # Pages that are made from the tables the code runs; a test fails when they are stale.
 docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py
@@ -49,7 +55,7 @@ prepared: $(VENV)/installed
 	$(BIN)/python -c "from irqframe.dt._shipped import write_prepared; write_prepared('bindings/prepared.json')"
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info plugins/*/build plugins/*/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info plugins/*/build plugins/*/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz
 
 PROJECTS := pyproject.toml plugins/rvic/pyproject.toml plugins/vgic/pyproject.toml
 
@@ -72,4 +78,9 @@ $(VENV)/installed-bench: $(VENV)/installed-test
 
 $(VENV)/installed-lint: $(VENV)/installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group lint
+	touch $@
+
+# atheris has wheels for some versions of Python on Linux only; without it `make fuzz` says so and skips.
+$(VENV)/installed-fuzz: $(VENV)/installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --group fuzz || true
 	touch $@
