@@ -56,7 +56,7 @@ def main() -> None:
     def custom(data: bytes, longest: int, seed: int) -> bytes:
         return mutator.mutate(data, longest, seed, atheris.Mutate)
 
-    options = {"custom_mutator": custom} if target.kind == "dtb" else {}
+    options = {"custom_mutator": custom} if target.kind in ("dtb", "overlay") else {}
     atheris.Setup([sys.argv[0], *arguments], keeper.one, **options)
     watch.limit_memory()
     atheris.Fuzz()

@@ -48,6 +48,10 @@ _DTS_WORDS = (
     "\n#define A(x) x\n", "\n#define A A A\n", "\n#if ", "\n#ifdef A\n", "\n#else\n", "\n#endif\n", "##", "__VA_ARGS__",
     "defined(A)", "__fixups__", "__overlay__", "__local_fixups__", "fragment@0 {", "target-path", "target",
 )  # fmt: skip
+_OVERLAY_WORDS = (
+    "__fixups__", "__local_fixups__", "__symbols__", "__overlay__", "fragment@0", "target", "target-path", "aliases",
+    "/soc/a@0", "/fragment@0/__overlay__:p:0", "/fragment@0:target:0", ":p:4", "a", "b", "c", "l",
+)  # fmt: skip
 _YAML_WORDS = (
     "$id: http://devicetree.org/schemas/fuzz.yaml#\n", "$schema: http://devicetree.org/meta-schemas/core.yaml#\n",
     "$ref: '#'", "$ref: /schemas/types.yaml#/definitions/", "$ref: '#/definitions/a'", "$recursiveRef: '#'",
@@ -87,16 +91,28 @@ unevaluatedProperties: false
 
 
 def seeds(kind: str) -> list[bytes]:
-    """Inputs of a kind that other tests know: "dtb", "dts" or "yaml"."""
+    """Inputs of a kind that other tests know: "dtb", "overlay", "dts" or "yaml"."""
     if kind == "yaml":
         return [BINDING.encode(), *(text.encode() for _, text in _bindings() if len(text) < 4096)]
     texts = [path.read_text() for path in sorted((ROOT / "docs" / "examples").glob("*.dts"))]
-    texts += (DATA / "dtc" / "cases.txt").read_text().split("=== ")[1:]
-    cases = [text.partition("\n")[2] if text.find("\n") < 80 else text for text in texts]
+    overlays = [*_cases("overlay/sources.txt"), *_cases("overlay/applied.txt")]
+    if kind == "overlay":
+        return _compiled([part for text in overlays for part in text.split("--- overlay\n")])
+    texts += [*_cases("dtc/cases.txt"), *_cases("cpp/cases.txt"), *overlays]
     if kind == "dts":
-        return [text.encode() for text in [*texts[:3], *cases]]
-    made = [_compact(gzip.decompress(path.read_bytes())) for path in sorted(DATA.glob("*.dtb.gz"))]
-    for text in [*texts[:3], *cases]:
+        return [text.encode() for text in texts]
+    return [_compact(gzip.decompress(path.read_bytes())) for path in sorted(DATA.glob("*.dtb.gz"))] + _compiled(texts)
+
+
+def _cases(name: str) -> list[str]:
+    """The texts of a file of named cases."""
+    return [case.partition("\n")[2] for case in (DATA / name).read_text().split("=== ")[1:]]
+
+
+def _compiled(texts: list[str]) -> list[bytes]:
+    """Those texts that are right, as DTBs."""
+    made = []
+    for text in texts:
         try:
             made.append(dt.to_dtb(dt.parse_dts(text, str(DATA / "dtc" / "case.dts"))))
         except InputError:
@@ -107,9 +123,11 @@ def seeds(kind: str) -> list[bytes]:
 def dictionary(kind: str) -> str:
     """Words for libFuzzer, in its own notation."""
     words: list[bytes] = []
-    if kind == "dtb":
+    if kind in ("dtb", "overlay"):
         words += [struct.pack(">I", token) for token in (1, 2, 3, 4, 9, 0xD00DFEED, 16, 17, 40, 0xFFFFFFFF)]
     names = [*CELL_PROPERTIES, *FLAGS, *STRING_PROPERTIES, *NODES]
+    if kind == "overlay":
+        words += [word.encode() for word in _OVERLAY_WORDS]
     if kind != "yaml":
         words += [name.encode() for name in names]
         words += [value.encode() for values in STRING_PROPERTIES.values() for value in values]

@@ -307,8 +307,31 @@ def odd_numbers(size: int) -> bytes:
     return _binding(f"patternProperties: {{z: {items}}}\ndefinitions: {{a: {{minimum: .nan, maximum: .inf}}}}\n")
 
 
+def many_fragments(size: int) -> bytes:
+    """An overlay of small changes, all to one node."""
+    root = _root()
+    for index in range(size // 100):
+        fragment = _node(f"fragment@{index}", root)
+        fragment.set_strings("target-path", "/soc")
+        _node("__overlay__", fragment).set_cells(f"p{index}", index)
+    return _written(root)
+
+
+def many_fixups(size: int) -> bytes:
+    """An overlay whose one property is full of references to the base."""
+    root = _root()
+    count = size // 40
+    fragment = _node("fragment@0", root)
+    fragment.set_strings("target-path", "/soc")
+    _node("__overlay__", fragment, p=[0xFFFFFFFF] * count)
+    places = (f"/fragment@0/__overlay__:p:{4 * index}" for index in range(count))
+    _node("__fixups__", root).set_strings("a", *places)
+    return _written(root)
+
+
 _SHAPES: Mapping[str, tuple[Callable[[int], bytes], ...]] = MappingProxyType(
     {
+        "overlay": (deep_and_wide, many_fragments, many_fixups),
         "dtb": (
             deep_and_wide,
             paths_too_long,

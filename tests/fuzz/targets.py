@@ -12,13 +12,20 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from xml.etree import ElementTree
 
 from irqframe import dt
+from irqframe.cli._dot import dot_of
 from irqframe.cli._findings import json_of, text_of
+from irqframe.cli._inspect_json import as_json
+from irqframe.cli._picture import picture
+from irqframe.cli._svg import svg_of
 from irqframe.dt import BindingSet, Tree
 from irqframe.errors import Finding, InputError
 from irqframe.flow import Plugin, discover
+from irqframe.machine import CODES as MACHINE_CODES
 from irqframe.machine import examine, plugin_bindings
+from irqframe.machine import topology as topology_of
 
 HERE = Path(__file__).parent
 
@@ -35,7 +42,7 @@ class Target:
 
     Attributes:
         one: gives it an input.
-        kind: of input: "dtb", "dts" or "yaml".
+        kind: of input: "dtb", "overlay" (a DTB too), "dts" or "yaml".
         longest: how many bytes inputs have that are made up.
     """
 
@@ -70,18 +77,31 @@ def dts(data: bytes) -> None:
 
 
 def topology(data: bytes) -> None:
-    """The interrupt tree, the MSI routes and the nodes that make a machine."""
+    """The interrupt tree, messages, cascades, the nodes that make a machine, and the pictures of it."""
     tree = _read(data)
     if tree is None:
         return
-    refs, findings = dt.interrupts(tree)
-    _, more = dt.msi_routes(tree)
-    found = [*findings, *more, *dt.cpus(tree)[1], *dt.memory(tree)[1]]
-    dt.timer(tree, refs)
-    dt.pmu(tree, refs)
     for node in tree.walk():
         dt.addresses(node)
-    _check_findings(found)
+    found = topology_of(tree, _plugins())
+    _check_findings(found.findings)
+    as_json(found)
+    drawn = picture(found)
+    ElementTree.fromstring(svg_of(drawn))
+    dot_of(drawn)
+
+
+def overlay(data: bytes) -> None:
+    """A tree applied as an overlay to one that has a label for everything, and what comes of it written."""
+    change = _read(data)
+    if change is None:
+        return
+    try:
+        tree = dt.apply_overlay(_base(), change)
+    except InputError as error:
+        _check_findings(error.findings)
+        return
+    _same(_facts(tree), _facts(dt.read_dtb(dt.to_dtb(tree), "applied.dtb")))
 
 
 def validation(data: bytes) -> None:
@@ -120,6 +140,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
         "dtb": Target(dtb, "dtb", 4096),
         "dts": Target(dts, "dts", 2048),
         "topology": Target(topology, "dtb", 8192),
+        "overlay": Target(overlay, "overlay", 4096),
         "validation": Target(validation, "dtb", 8192),
         "bindings": Target(bindings, "yaml", 2048),
         "machine": Target(machine, "dtb", 8192),
@@ -155,7 +176,7 @@ def _parse(text: str) -> Tree | None:
 
 def _check_findings(found: tuple[Finding, ...] | list[Finding]) -> None:
     for finding in found:
-        assert finding.code in dt.CODES or finding.code.startswith("E06"), finding
+        assert finding.code in dt.CODES or finding.code in MACHINE_CODES, finding
         assert finding.message
         assert finding.span.file
         text_of(finding)
@@ -212,6 +233,11 @@ def _same(one: Facts, other: Facts) -> None:
 @cache
 def _plugins() -> tuple[Plugin, ...]:
     return tuple(discover())
+
+
+@cache
+def _base() -> Tree:
+    return dt.parse_dts((HERE / "include" / "base.dts").read_text(), "base.dts", symbols=True)
 
 
 @cache

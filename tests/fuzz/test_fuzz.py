@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 
 HERE = Path(__file__).parent
-TARGETS = ("dtb", "dts", "topology", "validation", "bindings", "machine")
+TARGETS = ("dtb", "dts", "topology", "overlay", "validation", "bindings", "machine")
 
 # Of what is checked in, all together.
 BYTES: Final = 1 << 20
