@@ -113,7 +113,7 @@ def _example(entry: Any, meaning: str) -> str:
 
 
 def _listing(path: Path) -> str:
-    language = {".py": "python", ".hex": "text"}.get(path.suffix, "dts")
+    language = {".py": "python", ".hex": "text", ".yaml": "yaml"}.get(path.suffix, "dts")
     return f"`{path.name}`:\n\n```{language}\n{path.read_text(encoding='utf-8')}```\n"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from irqframe.cli._doc_validate import UNRESOLVED, doc_validate, is_installed
+from irqframe.cli._doc_validate import MISPLACED, UNRESOLVED, doc_validate, is_installed
 from irqframe.cli._findings import json_of, show_findings, summary
 from irqframe.cli._machines import installed
 from irqframe.cli._words import counted
@@ -65,11 +65,12 @@ def check_bindings(paths: tuple[str, ...], as_json: bool) -> int:
 def _not_said(more: Sequence[Finding], findings: Sequence[Finding]) -> Iterator[Finding]:
     """What dt-doc-validate finds and we do not; of what it finds in one line, the first."""
     seen = {(finding.span.file, finding.span.line) for finding in findings}
-    # It does not say where a reference stands.
-    broken = {finding.span.file for finding in findings if finding.code == "E0512"}
+    # It does not say where a reference or an `$id` stands.
+    unplaced = {"E0512": UNRESOLVED, "E0513": MISPLACED}
+    said = [(finding.span.file, unplaced[finding.code]) for finding in findings if finding.code in unplaced]
     for finding in more:
         place = finding.span.file, finding.span.line
-        if place in seen or (UNRESOLVED in finding.message and finding.span.file in broken):
+        if place in seen or any(finding.span.file == file and words in finding.message for file, words in said):
             continue
         if finding.span.line:
             seen.add(place)

@@ -16,6 +16,10 @@ from irqframe.errors import Finding, IrqframeError, Span
 UNRESOLVED: Final = "Unresolvable reference"
 """Its words for a `$ref` that leads nowhere."""
 
+MISPLACED: Final = "Cannot determine base path"
+"""Its words for an `$id` that is not that of the document's place."""
+
+_FROM = " from schema $id: "
 _RUN = "from dtschema.doc_validate import main; main()"
 _ID = re.compile(r"^\$id:\s*['\"]?http://[^/\s]+/(?:schemas/)?([\w,.+/-]+\.yaml)", re.MULTILINE)
 _SECONDS = 600
@@ -93,5 +97,5 @@ def _said(output: str, files: dict[str, str], status: int) -> Iterator[Finding]:
 
 def _finding(current: tuple[Span, list[str]]) -> Finding:
     span, lines = current
-    message = " ".join(line for line in lines if line)
-    return Finding("E0530", f"dt-doc-validate: {message[:500]}", span)
+    message, _, hint = " ".join(line for line in lines if line).partition(" hint: ")
+    return Finding("E0530", f"dt-doc-validate: {message[:500]}", span, hint=hint.partition(_FROM)[0][:500])

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from irqframe.dt._providers import Providers, Reference
-from irqframe.dt._report import cell_span, count
+from irqframe.dt._report import cell_span, count, size_of
 from irqframe.dt._status import is_enabled
 from irqframe.dt._tree import Node, Property
 from irqframe.errors import Span
@@ -109,7 +109,7 @@ def read_map(providers: Providers, nexus: Node, address_cells: int, interrupt_ce
     prop = nexus.properties["interrupt-map"]
     cells = prop.cells
     if not cells:
-        _cut(providers, nexus, prop, 0, "whole rows of cells", count(len(prop.data), "byte"))
+        _cut(providers, nexus, prop, 0, "whole rows of cells", size_of(prop))
         made.whole = False
         return made
     start = index = 0
@@ -137,7 +137,7 @@ def _read_mask(providers: Providers, nexus: Node, width: int) -> Cells | None:
         nexus,
         prop.span,
         expected=f"{count(width, 'cell')} (a unit address and a specifier below {nexus.path})",
-        found=count(len(prop.data) // 4, "cell") if len(prop.data) % 4 == 0 else count(len(prop.data), "byte"),
+        found=size_of(prop),
         subject=id(prop),
     )
     return None

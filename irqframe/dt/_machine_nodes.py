@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from irqframe.dt._addresses import address_cells, number, reg, size_cells
 from irqframe.dt._interrupts import InterruptRef
-from irqframe.dt._report import Report, count
+from irqframe.dt._report import Report, count, size_of
 from irqframe.dt._status import enabled, is_enabled
 from irqframe.dt._tree import Node, Property, Tree
 from irqframe.errors import Finding, Span
@@ -138,10 +138,7 @@ def _cpu(report: Report, node: Node) -> Cpu | None:
 
 def _length(prop: Property | None) -> str:
     """How long a property is, in cells if it is cells."""
-    if prop is None:
-        return "none"
-    size = len(prop.data)
-    return count(size, "byte") if size % 4 else count(size // 4, "cell")
+    return "none" if prop is None else size_of(prop)
 
 
 def _is_new(report: Report, cpu: Cpu, earlier: Cpu | None) -> bool:

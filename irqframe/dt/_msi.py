@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from irqframe.dt._providers import MAX_CELLS, Providers, Reference
-from irqframe.dt._report import Report, cell_span, count
+from irqframe.dt._report import Report, cell_span, count, size_of
 from irqframe.dt._status import enabled
 from irqframe.dt._tree import Node, Property, Tree
 from irqframe.errors import Finding, Span
@@ -82,7 +82,7 @@ class _Reader:
         cells = prop.cells
         rest = len(cells) % _ROW
         if not cells or rest:
-            found = count(len(prop.data), "byte") if not cells else f"{count(rest, 'cell')} after the last whole row"
+            found = size_of(prop) if not cells else f"{count(rest, 'cell')} after the last whole row"
             span = cell_span(prop, len(cells) - rest)
             self._length(node, prop, span, "rows of 4 cells: RID base, phandle, MSI base, length", found)
         mask = self._mask(node)
@@ -103,7 +103,7 @@ class _Reader:
     def by_parent(self, node: Node, prop: Property) -> list[MsiRef]:
         cells = prop.cells
         if not cells:
-            self._length(node, prop, prop.span, "a phandle", count(len(prop.data), "byte"))
+            self._length(node, prop, prop.span, "a phandle", size_of(prop))
         length = ALL_RIDS if node.strings("device_type") == ("pci",) else 1
         refs = []
         start = 0
@@ -157,7 +157,7 @@ class _Reader:
             controller,
             prop.span,
             expected=f"one cell, at most {MAX_CELLS}",
-            found=count(len(prop.data), "byte") if cells is None else str(cells),
+            found=size_of(prop) if cells is None else str(cells),
             subject=id(controller),
         )
         return None
@@ -188,7 +188,7 @@ class _Reader:
             node,
             prop.span,
             expected="1 cell",
-            found=count(len(prop.data), "byte"),
+            found=size_of(prop),
         )
         return _NO_MASK
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from irqframe.dt._providers import Providers, Reference
-from irqframe.dt._report import Report, cell_span, count
+from irqframe.dt._report import Report, cell_span, count, size_of
 from irqframe.dt._status import enabled
 from irqframe.dt._tree import Node, Property, Tree
 from irqframe.errors import Finding, Span
@@ -60,7 +60,7 @@ def msi_ranges(tree: Tree) -> tuple[tuple[MsiRange, ...], tuple[Finding, ...]]:
 def _rows(providers: Providers, node: Node, prop: Property) -> Iterator[MsiRange]:
     cells = prop.cells
     if not cells:
-        _broken(providers, node, prop, 0, count(len(prop.data), "byte"))
+        _broken(providers, node, prop, 0, size_of(prop))
     start = index = 0
     while start < len(cells):
         parent = providers.target(node, prop, start, cells[start])

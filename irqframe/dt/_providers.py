@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from irqframe.dt._report import Report, cell_span, count
+from irqframe.dt._report import Report, cell_span, size_of
 from irqframe.dt._status import absent_by
 from irqframe.dt._tree import Node, Property, Tree
 from irqframe.errors import Span
@@ -80,7 +80,7 @@ class Providers:
             owner,
             prop.span,
             expected="1 cell",
-            found=count(len(prop.data), "byte"),
+            found=size_of(prop),
             subject=id(prop),
         )
         return None
@@ -122,7 +122,7 @@ class Providers:
         if prop is None:
             found = "none"
         else:
-            found = count(len(prop.data), "byte") if cells is None else str(cells)
+            found = size_of(prop) if cells is None else str(cells)
         self.report.add(
             "E0404",
             f"{provider.path} has no {'' if prop is None else 'usable '}`#interrupt-cells`",
@@ -173,7 +173,7 @@ class Providers:
             node,
             prop.span,
             expected=f"one cell, at most {MAX_CELLS}",
-            found=count(len(prop.data), "byte") if cells is None else str(cells),
+            found=size_of(prop) if cells is None else str(cells),
             subject=id(node),
         )
         return None

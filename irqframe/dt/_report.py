@@ -76,3 +76,11 @@ def cells_text(cells: tuple[int, ...]) -> str:
 def count(number: int, noun: str) -> str:
     """A number with its noun: "1 cell", "2 cells"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def size_of(prop: Property) -> str:
+    """How long a value is, in cells if it divides into them: "2 cells", "5 bytes", "no value"."""
+    length = len(prop.data)
+    if not length:
+        return "no value"
+    return count(length, "byte") if length % 4 else count(length // 4, "cell")

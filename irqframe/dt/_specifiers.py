@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from irqframe.dt._providers import Providers, Reference
-from irqframe.dt._report import cell_span, count
+from irqframe.dt._report import cell_span, count, size_of
 from irqframe.dt._tree import Node, Property
 from irqframe.errors import Span
 
@@ -49,7 +49,7 @@ def specifiers(providers: Providers, node: Node) -> Iterator[Specifier]:
 def _plain(providers: Providers, node: Node, prop: Property) -> Iterator[Specifier]:
     cells = prop.cells
     if not cells:
-        _broken(providers, node, prop, 0, "whole cells", count(len(prop.data), "byte"))
+        _broken(providers, node, prop, 0, "whole cells", size_of(prop))
         return
     parent = providers.parent(node, cell_span(prop, 0))
     size = None if parent is None else providers.interrupt_cells(parent)
@@ -68,7 +68,7 @@ def _plain(providers: Providers, node: Node, prop: Property) -> Iterator[Specifi
 def _extended(providers: Providers, node: Node, prop: Property) -> Iterator[Specifier]:
     cells = prop.cells
     if not cells:
-        _broken(providers, node, prop, 0, "whole cells", count(len(prop.data), "byte"))
+        _broken(providers, node, prop, 0, "whole cells", size_of(prop))
         return
     start = index = 0
     while start < len(cells):
