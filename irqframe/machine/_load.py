@@ -11,7 +11,7 @@ from importlib.resources import files
 from irqframe import dt
 from irqframe.dt import BindingFolders, InterruptRef, MsiRef, Tree
 from irqframe.errors import Finding, InputError, PluginError
-from irqframe.flow import Flow, Irqchip, Plugin, Source, SourceKind, discover
+from irqframe.flow import Flow, Irqchip, Lines, Plugin, Source, SourceKind, discover
 from irqframe.machine._build import check_build
 from irqframe.machine._cpu_lists import check_cpu_lists
 from irqframe.machine._gicv3 import check_gicv3
@@ -107,7 +107,7 @@ def examine(
         _messages(msis),
         _timer(tree, own, sources),
         _pmu(tree, own, sources),
-        _defaults(tree, own, memory),
+        _defaults(tree, own, memory) + _message_lines(lines),
     )
     every = dt.distinct(found, schema_findings)
     if any(finding.is_error for finding in every):
@@ -213,3 +213,12 @@ def _defaults(tree: Tree, refs: Sequence[InterruptRef], memory: Sequence[object]
         said.append(Default("memory", "none: the tree has no memory node"))
     said.append(Default("counter frequency", "1 GHz: one tick of the VM's clock is a nanosecond"))
     return tuple(said)
+
+
+def _message_lines(lines: Lines | None) -> tuple[Default, ...]:
+    """Which lines messages raise at controllers whose nodes do not say it."""
+    return tuple(
+        Default(f"lines for messages to {one.node}", f"{one.lines[0]}..{one.lines[-1]}")
+        for one in (lines.messages if lines is not None else ())
+        if one.lines and not one.property
+    )

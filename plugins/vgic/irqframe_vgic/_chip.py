@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from irqframe.errors import VmError
@@ -19,17 +20,18 @@ from irqframe.flow import (
     RoutingEntry,
     RoutingKind,
     Source,
+    SourceKind,
     TrapClaim,
     hookimpl,
 )
 from irqframe.vm import IrqType, VCpu, Vm
-from irqframe_vgic import _gicc, _gicd, _state, _tree
+from irqframe_vgic import _gicc, _gicd, _spis, _state, _tree
 from irqframe_vgic._attributes import Attributes
 from irqframe_vgic._debugfs import vgic_state
 from irqframe_vgic._distributor import Distributor
 from irqframe_vgic._driver import Gicv2Driver
 from irqframe_vgic._interface import CpuInterface, HostLink
-from irqframe_vgic._parameters import MAX_CPUS, OPTIONS, PRIVATE, SGIS, Parameters, defaults, parameters
+from irqframe_vgic._parameters import MAX_CPUS, MAX_SPIS, OPTIONS, PRIVATE, SGIS, Parameters, defaults, parameters
 from irqframe_vgic._registers import Frame
 from irqframe_vgic._v2m import V2mFrame
 
@@ -47,7 +49,7 @@ class Gicv2(Irqchip):
         "arm,gic-400",
         "arm,cortex-a9-gic",
         "arm,cortex-a7-gic",
-        _tree.V2M_COMPATIBLE,
+        _spis.V2M_COMPATIBLE,
     )
     bindings: ClassVar[tuple[str, ...]] = ("arm,gic.yaml",)
     options: ClassVar[Mapping[str, tuple[str, ...]]] = OPTIONS
@@ -57,6 +59,7 @@ class Gicv2(Irqchip):
         given = options or {}
         super().__init__(quirks, {**defaults(given), **given})
         self.parameters: Parameters = parameters(self.chosen)
+        self._spis_fixed = "spis" in given
         self.layout: _tree.Layout | None = None
         self._attributes = Attributes()
         self._doorbells: dict[int, V2mFrame] = {}
@@ -199,9 +202,14 @@ class Gicv2(Irqchip):
 
     @hookimpl
     def irqchip_configure(self, vm: Vm, nodes: Sequence[NodeRef]) -> None:
-        layout = _tree.layout(nodes)
+        division = self._divide(nodes)
+        changed = replace(self.parameters, spis=division.count)
+        layout = _tree.layout(nodes, division)
         for frame in layout.v2m:
-            frame.check(self.parameters)
+            frame.check(changed)
+        if changed != self.parameters:
+            self.parameters = changed
+            _rebuild(vm, changed)
         self.layout = layout
         self._initialise(vm)
 
@@ -210,6 +218,7 @@ class Gicv2(Irqchip):
         change = self._attributes.set(vm, group, attr, value, self.parameters)
         if change is not None:
             self.parameters = change
+            self._spis_fixed = True
             _rebuild(vm, change)
         if self._attributes.layout is not None:
             self.layout = self._attributes.layout
@@ -258,19 +267,22 @@ class Gicv2(Irqchip):
 
     @hookimpl
     def irqchip_translate(self, node: NodeRef, cells: tuple[int, ...]) -> Source:
-        return _tree.translate(self.parameters, cells, node.name)
+        return _tree.translate(self._largest, cells, node.name)
 
     @hookimpl
     def irqchip_lines(self, nodes: Sequence[NodeRef]) -> Lines:
-        return _tree.lines(self.parameters, nodes)
+        return _tree.lines(self._divide(nodes), nodes)
 
     @hookimpl
     def irqchip_encode(self, source: Source) -> tuple[int, ...]:
-        return _tree.encode(self.parameters, source, self._ppi_cpus)
+        return _tree.encode(self._largest, source, self._ppi_cpus)
 
     @hookimpl
     def irqchip_describe(self, request: DescribeRequest) -> tuple[NodeSpec, ...]:
-        nodes = _tree.describe(self.parameters, request)
+        spis = self.parameters.spis
+        if not self._spis_fixed:
+            spis = _spis.holding(spis, (one.number for one in request.sources if one.kind is SourceKind.SPI))
+        nodes = _tree.describe(replace(self.parameters, spis=spis), request)
         self._ppi_cpus = (1 << len(request.mpidrs)) - 1
         return nodes
 
@@ -311,6 +323,14 @@ class Gicv2(Irqchip):
         return Gicv2Driver(vm, self.layout)
 
     # Helpers
+
+    @property
+    def _largest(self) -> Parameters:
+        """With as many SPIs as a tree could make them."""
+        return self.parameters if self._spis_fixed else replace(self.parameters, spis=MAX_SPIS)
+
+    def _divide(self, nodes: Sequence[NodeRef]) -> _spis.Division:
+        return _spis.divide(self.parameters.spis, nodes, fixed=self._spis_fixed)
 
     def _set_spi(self, vm: Vm, intid: int, level: int) -> Injected:
         """Set the line of an SPI for userspace or an irqfd, which own none; any thread."""

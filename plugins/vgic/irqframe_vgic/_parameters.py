@@ -96,11 +96,12 @@ IMPLEMENTATIONS: Final[Mapping[str, Parameters]] = {
     ),
 }
 
-_SPI_CHOICES: Final = (*range(32, 961, 32), MAX_SPIS)
+SPI_CHOICES: Final = (*range(32, 961, 32), MAX_SPIS)
+"""Numbers of SPIs that a GIC can have."""
 
 OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "implementation": tuple(IMPLEMENTATIONS),
-    "spis": tuple(str(n) for n in sorted(_SPI_CHOICES, key=lambda n: n != IMPLEMENTATIONS["kvm"].spis)),
+    "spis": tuple(str(n) for n in sorted(SPI_CHOICES, key=lambda n: n != IMPLEMENTATIONS["kvm"].spis)),
 }
 """The irqchip's options, the default first; that of `spis` goes with the implementation."""
 

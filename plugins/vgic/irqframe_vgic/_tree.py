@@ -12,16 +12,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, cast
 
-from irqframe.dt import Node, addresses, is_enabled
+from irqframe.dt import Node, addresses
 from irqframe.errors import SpecifierError, TriggerError, VmError
 from irqframe.flow import DescribeRequest, Lines, MessageLines, NodeRef, NodeSpec, Source, SourceKind, Trigger
 from irqframe_vgic._parameters import MAX_CPUS, PRIVATE, SGIS, Parameters
+from irqframe_vgic._spis import BASE_SPI, NUM_SPIS, V2M_COMPATIBLE, Division
 from irqframe_vgic._v2m import DEFAULT_BASE, DEFAULT_SPIS, V2mFrame
-
-V2M_COMPATIBLE: Final = "arm,gic-v2m-frame"
-
-_BASE_SPI: Final = "arm,msi-base-spi"
-_NUM_SPIS: Final = "arm,msi-num-spis"
 
 _SPI: Final = 0
 _PPI: Final = 1
@@ -97,15 +93,15 @@ def _check_number(kind: str, number: int, count: int, gic: str) -> None:
     )
 
 
-def lines(parameters: Parameters, nodes: Sequence[NodeRef]) -> Lines:
+def lines(division: Division, nodes: Sequence[NodeRef]) -> Lines:
     """The SPIs, and those that the frames raise."""
     messages = []
     for node in nodes:
-        if V2M_COMPATIBLE in node.compatible and is_enabled(cast("Node", node)):
-            first, count = _frame_intids(node)
-            said = next((name for name in (_BASE_SPI, _NUM_SPIS) if node.has(name)), "")
+        if node.path in division.frames:
+            first, count = division.frames[node.path]
+            said = next((name for name in (BASE_SPI, NUM_SPIS) if node.has(name)), "")
             messages.append(MessageLines(node.path, range(first - PRIVATE, first - PRIVATE + count), said))
-    return Lines(parameters.spis, tuple(messages))
+    return Lines(division.count, tuple(messages))
 
 
 def encode(parameters: Parameters, source: Source, ppi_cpus: int) -> tuple[int, ...]:
@@ -124,18 +120,19 @@ def encode(parameters: Parameters, source: Source, ppi_cpus: int) -> tuple[int, 
     return cells
 
 
-def layout(nodes: Sequence[NodeRef]) -> Layout:
+def layout(nodes: Sequence[NodeRef], division: Division) -> Layout:
     """Where the nodes say that the frames are.
 
     Args:
         nodes: the GIC, and its v2m frames.
+        division: what these raise.
 
     Raises:
         VmError: EINVAL unless there is one GIC with a distributor and a CPU interface, or if the MSI frames contradict
             each other.
     """
     gics = [node for node in nodes if V2M_COMPATIBLE not in node.compatible]
-    frames = [node for node in nodes if V2M_COMPATIBLE in node.compatible]
+    frames = [node for node in nodes if node.path in division.frames]
     if len(gics) != 1:
         found = ", ".join(node.path for node in gics) or "none"
         raise VmError(errno.EINVAL, f"the machine must have one GIC, and has {found}")
@@ -146,7 +143,7 @@ def layout(nodes: Sequence[NodeRef]) -> Layout:
             f"{gics[0].path}: 'reg' must reach the CPUs and give a distributor of {_GICD_SIZE:#x} bytes or more and a "
             f"CPU interface of {_GICC_SIZE:#x} or more",
         )
-    v2m = tuple(_v2m(node) for node in frames)
+    v2m = tuple(_v2m(node, *division.frames[node.path]) for node in frames)
     _check_disjoint(v2m)
     return Layout(regions[0], regions[1], v2m)
 
@@ -156,17 +153,11 @@ def _regions(node: NodeRef) -> tuple[tuple[int, int], ...]:
     return addresses(cast("Node", node))
 
 
-def _v2m(node: NodeRef) -> V2mFrame:
+def _v2m(node: NodeRef, first: int, count: int) -> V2mFrame:
     regions = _regions(node)
     if not regions or regions[0][1] < 0x1000:
         raise VmError(errno.EINVAL, f"{node.path}: 'reg' must reach the CPUs and give a frame of 0x1000 bytes or more")
-    return V2mFrame(*regions[0], *_frame_intids(node))
-
-
-def _frame_intids(node: NodeRef) -> tuple[int, int]:
-    """First INTID of a frame, and how many it has."""
-    first, count = node.u32(_BASE_SPI), node.u32(_NUM_SPIS)
-    return DEFAULT_BASE if first is None else first, DEFAULT_SPIS if count is None else count
+    return V2mFrame(*regions[0], first, count)
 
 
 def _check_disjoint(frames: Iterable[V2mFrame]) -> None:
@@ -207,7 +198,7 @@ def _describe_v2m(parameters: Parameters, request: DescribeRequest) -> NodeSpec:
         "reg": request.reg(*V2M_DEFAULT),
     }
     if (first, count) != (DEFAULT_BASE, DEFAULT_SPIS):
-        properties |= {_BASE_SPI: (first,), _NUM_SPIS: (count,)}
+        properties |= {BASE_SPI: (first,), NUM_SPIS: (count,)}
     return NodeSpec(f"v2m@{V2M_DEFAULT[0]:x}", properties, serves=frozenset({"msi"}))
 
 

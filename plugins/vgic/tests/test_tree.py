@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from typing import Any
 
 import pytest
@@ -46,11 +47,19 @@ def frame(at: int, more: str = "") -> str:
     return f'v2m@{at:x} {{ compatible = "arm,gic-v2m-frame"; reg = <{at:#x} 0x1000>; msi-controller; {more} }};'
 
 
+def wired(*spis: int) -> str:
+    """A device on these SPIs."""
+    return f"user {{ interrupt-parent = <&{{/intc@8000000}}>; interrupts = {', '.join(f'<0 {n} 4>' for n in spis)}; }};"
+
+
+SAYS = frame(0x20000, "arm,msi-base-spi = <80>;")
+
+
 def configured(*given: Node, spis: str = "256") -> Vm:
     vm = Vm()
-    vm.create_irqchip(Gicv2(options={"spis": spis}), "gicv2")
+    vm.create_irqchip(Gicv2(options={"spis": spis} if spis else {}), "gicv2")
     vm.create_vcpu()
-    vm.flow.call("configure", vm, given)
+    vm.flow.call("configure", vm, tuple(node for node in given if not {*Gicv2.compatible}.isdisjoint(node.compatible)))
     vm.finalize()
     return vm
 
@@ -79,7 +88,7 @@ def test_specifiers(cells: tuple[int, ...], source: Source) -> None:
 @pytest.mark.parametrize(
     ("cells", "cell", "expected"),
     [
-        ((0, 224, 4), 1, ""),
+        ((0, 988, 4), 1, ""),
         ((1, 16, 4), 1, ""),
         ((2, 0, 4), 0, "0 (SPI) or 1 (PPI)"),
         ((0, 0, 8), 2, "1 (rising edge) or 4 (level high)"),
@@ -99,7 +108,7 @@ def test_specifiers_are_checked(cells: tuple[int, ...], cell: int, expected: str
 @pytest.mark.parametrize(
     "source",
     [
-        Source(SPI, 224, Trigger.LEVEL_HIGH),
+        Source(SPI, 988, Trigger.LEVEL_HIGH),
         Source(SPI, 3, Trigger.LEVEL_LOW),
         Source(PPI, 15, Trigger.LEVEL_HIGH),
         Source(PPI, 32, Trigger.EDGE_RISING),
@@ -123,16 +132,52 @@ def test_the_number_of_spis_goes_with_the_implementation() -> None:
     for options, spis in (({}, 224), ({"implementation": "kvm"}, 224), ({"implementation": "qemu"}, 256)):
         chip = Gicv2(options=options)
         assert chip.chosen["spis"] == str(spis)
-        assert chip.irqchip_translate(intc, (0, spis - 1, 4)).number == spis - 1
-        with pytest.raises(SpecifierError):
-            chip.irqchip_translate(intc, (0, spis, 4))
+        assert chip.irqchip_lines((intc,)) == Lines(spis)
     assert Gicv2(options={"implementation": "qemu", "spis": "64"}).chosen["spis"] == "64"
+
+
+def test_a_number_of_spis_that_was_asked_for_stays() -> None:
+    every = nodes(INTC, wired(64))
+    for options in ({"spis": "64"}, {"spis": "64", "implementation": "qemu"}):
+        chip = Gicv2(options=options)
+        assert chip.irqchip_lines(every) == Lines(64)
+        with pytest.raises(SpecifierError, match=r"SPI 64 .* \(SPI 0..63\)"):
+            chip.irqchip_translate(every[0], (0, 64, 4))
+    vm = Vm()
+    chip = Gicv2()
+    vm.create_irqchip(chip, "gicv2")
+    vm.flow.call("set_attr", vm, 3, 0, 64)
+    assert chip.irqchip_lines(every) == Lines(32)
+
+
+@pytest.mark.parametrize(
+    ("highest", "count"),
+    # As many as ITLinesNumber can say: 32 times a number, of which the last four INTIDs are special.
+    [(223, 224), (224, 256), (255, 256), (256, 288), (959, 960), (960, 988), (987, 988), (988, 224)],
+)
+def test_there_are_as_many_spis_as_the_tree_wires(highest: int, count: int) -> None:
+    every = nodes(INTC, wired(3, highest))
+    assert Gicv2().irqchip_lines(every) == Lines(count)
+    vm = configured(*every, spis="")
+    with vm.adopted():
+        assert vm.vcpus[0].mmio_read(0x0800_0004, 4) & 0x1F == (count + 32 + 31) // 32 - 1
+    assert vm.routing.routes(count - 1) and not vm.routing.routes(count)
+
+
+def test_a_frame_and_what_is_behind_a_nexus_count_as_well() -> None:
+    said = frame(0x20000, "arm,msi-base-spi = <320>; arm,msi-num-spis = <8>;")
+    assert Gicv2().irqchip_lines(with_frames(said)).count == 320
+    nexus = """
+        nexus { #address-cells = <0>; #interrupt-cells = <1>; interrupt-map-mask = <1>;
+                interrupt-map = <1 &{/intc@8000000} 0 0 500 4>; };
+    """
+    assert Gicv2().irqchip_lines(nodes(INTC, nexus)).count == 512
 
 
 @pytest.mark.parametrize(
     ("cells", "message", "hint"),
     [
-        ((0, 987, 4), "SPI 987 (interrupt 1019) is outside what intc@8000000 serves (SPI 0..223)", ""),
+        ((0, 988, 4), "SPI 988 (interrupt 1020) is outside what intc@8000000 serves (SPI 0..987)", ""),
         ((1, 32, 4), "PPI 32 is outside what intc@8000000 serves (PPI 0..15)", ""),
         (
             (1, 27, 4),
@@ -169,6 +214,60 @@ def test_messages_have_lines(text: str, spis: range, said: str) -> None:
     assert Gicv2().irqchip_lines(every) == Lines(224, (MessageLines(every[1].path, spis, said),))
 
 
+def given_to(*frames: str, users: str = "", options: dict[str, str] | None = None) -> tuple[int, list[range]]:
+    """How many SPIs there are, and those of each frame."""
+    (body, *others) = (INTC.replace("\n};", "\n" + "\n".join(frames) + "\n};"), users)
+    lines = Gicv2(options=options).irqchip_lines(nodes(body, *others))
+    return lines.count, [one.lines for one in lines.messages]
+
+
+SILENT = frame(0x20000)
+FOUR = tuple(frame(0x20000 + 0x10000 * n) for n in range(4))
+
+
+@pytest.mark.parametrize(
+    ("frames", "users", "count", "lines"),
+    [
+        # The default, and what a real GIC-400 board has: four frames that the hardware describes (Arm's Juno).
+        ((SILENT,), wired(47, 112), 224, [range(48, 112)]),
+        (FOUR, wired(0), 352, [range(48, 112), range(160, 224), range(224, 288), range(288, 352)]),
+        ((SILENT,), wired(48), 224, [range(160, 224)]),
+        ((SILENT,), wired(111, 223), 224, [range(159, 223)]),
+        # Those of other frames are not free either.
+        ((SILENT, frame(0x30000, "arm,msi-base-spi = <143>; arm,msi-num-spis = <2>;")), "", 224, None),
+        # More SPIs are made before a frame gets fewer than 64, as long as there can be more.
+        ((SILENT,), wired(48, *range(0, 224, 40)), 288, [range(201, 265)]),
+        ((SILENT,), wired(*range(924), 987), 988, [range(955, 987)]),
+        ((frame(0x20000, "arm,msi-num-spis = <2>;"),), wired(48, 222), 224, [range(220, 222)]),
+    ],
+)
+def test_a_frame_that_says_nothing_gets_lines_of_its_own(
+    frames: tuple[str, ...], users: str, count: int, lines: list[range] | None
+) -> None:
+    got, ranges = given_to(*frames, users=users)
+    assert got == count
+    if lines is not None:
+        assert ranges[: len(lines)] == lines
+    assert len(set().union(*ranges)) == sum(map(len, ranges))
+    vm = configured(*with_frames(*frames), spis="988")
+    assert vm.finalized
+
+
+def test_a_frame_gets_what_is_left_of_a_number_of_spis_that_stays() -> None:
+    assert given_to(SILENT, users=wired(48, *range(0, 224, 40)), options={"spis": "224"}) == (224, [range(168, 200)])
+    # Nothing is left: the default, and `check` says who has it.
+    assert given_to(SILENT, users=wired(*range(32)), options={"spis": "32"}) == (32, [range(48, 112)])
+
+
+def test_many_frames_take_little_time() -> None:
+    frames = tuple(frame(0x20000 + 0x1000 * n) for n in range(3000))
+    start = time.perf_counter()
+    count, ranges = given_to(*frames)
+    assert time.perf_counter() - start < 10
+    assert count == 988 and len(ranges) == 3000
+    assert set().union(*ranges) == set(range(988))
+
+
 def test_a_frame_that_is_disabled_has_no_lines() -> None:
     assert Gicv2().irqchip_lines(with_frames(frame(0x20000, 'status = "disabled";'))) == Lines(224)
 
@@ -202,7 +301,7 @@ def test_frames_are_where_the_cpus_see_them() -> None:
         (nodes(INTC.replace(", <0 0x8010000 0 0x2000>", "")), "'reg' must reach the CPUs"),
         (nodes(INTC.replace("0x8000000 0 0x1000>", "0x8000000 0 0x800>")), "'reg' must reach the CPUs"),
         (with_frames(frame(0x200000)), "'reg' must reach the CPUs"),
-        (with_frames(frame(0x20000), frame(0x30000)), "share SPIs"),
+        (with_frames(SAYS, SAYS.replace("20000", "30000")), "share SPIs"),
         (with_frames(frame(0x20000, "arm,msi-base-spi = <260>;")), "260..323 are not among"),
         (with_frames(frame(0x20000, "arm,msi-base-spi = <16>;")), "16..79 are not among"),
         (with_frames(frame(0x20000, "arm,msi-num-spis = <0>;")), "are not among"),
