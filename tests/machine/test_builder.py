@@ -164,7 +164,7 @@ def test_what_cannot_be(arguments: dict[str, object], text: str) -> None:
 
 
 def test_what_the_irqchip_refuses() -> None:
-    with pytest.raises(InputError, match="E0608: /serial@9000000: SPI 5000 .* is outside what the GIC serves"):
+    with pytest.raises(InputError, match=r"E0608: .*: SPI 5000 .* is outside what the GIC serves"):
         Machine.build("gicv2", devices=[pl011(line=5000)])
     with pytest.raises(InputError, match="E0608: a GICv2 has 8 CPU interfaces, not 9"):
         Machine.build("gicv2", 9)
