@@ -111,6 +111,9 @@ _NUMBER = re.compile(r"(?:0[xX]([0-9A-Fa-f]+)|(0[0-7]*)|([1-9][0-9]*))(?:U|L|UL|
 _PLACE = re.compile(r"[^ \t\r\n]+")
 _RUN = re.compile(r"(?:(?:0[xX][0-9A-Fa-f]{1,8}|[1-9][0-9]{0,8}|0)(?=[ \t\r\n>])[ \t\r\n]*+)+")
 
+# What may follow a string: a label, and these; or nothing, where a mark is missing for another reason.
+_AFTER_STRING = re.compile(rf"{_SKIP}(?:[,;)}}]|[A-Za-z_][A-Za-z0-9_]*:|\Z)", re.MULTILINE)
+
 _STATEMENT = re.compile(r"[A-Za-z0-9,._+*#?@-]+[ \t]*[={;]")
 
 # What follows a mark or keyword; after any other word the state stays, but for a name.
@@ -146,7 +149,11 @@ class _Open:
 
 
 class Lexer:
-    """The words of a text and of what it includes by `/include/`."""
+    """The words of a text and of what it includes by `/include/`.
+
+    Attributes:
+        passing_over: whether what is read belongs to a statement that has a fault already.
+    """
 
     def __init__(self, text: Text, file: str, include_dirs: Sequence[str], report: Collected) -> None:
         self.report = report
@@ -158,6 +165,7 @@ class Lexer:
         self._now = _Open(text.text, text.places, file)
         self._outer: list[_Open] = []
         self._match = _MATCH[State.VALUE]
+        self.passing_over = False
 
     @property
     def path(self) -> str:
@@ -249,18 +257,23 @@ class Lexer:
     def _bad(self, source: _Open, start: int) -> Token | None:
         char = source.text[start]
         if char in "\"'":
-            # Rather than to the end of the file: most often the closing mark of this line is what is missing.
-            end = source.text.find("\n", start)
-            source.pos = end if end >= 0 else len(source.text)
-            token = Token("bad", char, start, source.pos, source.places)
-            self.report.add("E0102", "the string has no end", token.span, expected=f"a closing {char}")
-            return token
+            return self._no_end(source, start)
         source.pos = start + 1
         token = Token("bad", char, start, start + 1, source.places)
         if char == "\ufeff":
             self.report.add("E0101", "a byte-order mark cannot stand here", token.span, hint="save the file without it")
             return None
         self.report.add("E0101", f"character {char!r} cannot stand here", token.span)
+        return token
+
+    def _no_end(self, source: _Open, start: int) -> Token:
+        """A string without an end: most often the closing mark of its first line is what is missing."""
+        char = source.text[start]
+        end = source.text.find("\n", start)
+        source.pos = end if end >= 0 else len(source.text)
+        token = Token("bad", char, start, source.pos, source.places)
+        if not self.passing_over:
+            self.report.add("E0102", "the string has no end", token.span, expected=f"a closing {char}")
         return token
 
     def _check_directive(self, source: _Open, start: int) -> None:
@@ -293,6 +306,9 @@ class Lexer:
 
     def _string(self, token: Token) -> Token:
         text = token.text
+        if "\n" in text and _AFTER_STRING.match(self._now.text, token.end) is None:
+            # It ends where the next one was meant to begin.
+            return self._no_end(self._now, token.start)
         return token._replace(data=self._unescape(token) if "\\" in text else text[1:-1].encode())
 
     def _unescape(self, token: Token) -> bytes:

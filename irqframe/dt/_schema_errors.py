@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ class Fault:
         name: the property that is missing; "" if `path` names it.
         inferred: whether it is what was left over when all parts of a schema had their say, and so is certain only if
             all of them passed.
+        of_number: whether a number has a wrong value.
     """
 
     code: str
@@ -45,6 +46,7 @@ class Fault:
     found: str = ""
     name: str = ""
     inferred: bool = False
+    of_number: bool = False
 
     @property
     def for_missing(self) -> bool:
@@ -104,7 +106,7 @@ def _closest(error: ValidationError, path: tuple[str | int, ...]) -> Iterator[Fa
         inner = best[0]
         wanted = " or ".join(dict.fromkeys(_expected(branch[0]) for branch in alike))
         for fault in faults(inner):
-            yield Fault(fault.code, fault.path, fault.what, wanted, fault.found, fault.name)
+            yield replace(fault, expected=wanted)
         return
     for inner in best:
         yield from faults(inner)
@@ -195,7 +197,8 @@ def _kinds(value: Any) -> str:
 def _value(expected: Callable[[Any], str]) -> Worded:
     def worded(error: ValidationError, path: tuple[str | int, ...]) -> Iterator[Fault]:
         text = expected(error.validator_value)
-        yield Fault(WRONG_VALUE, path, "has a wrong value", text, shown(error.instance))
+        number = isinstance(error.instance, int)
+        yield Fault(WRONG_VALUE, path, "has a wrong value", text, shown(error.instance), of_number=number)
 
     return worded
 
@@ -221,11 +224,16 @@ def _not_more(error: ValidationError, path: tuple[str | int, ...]) -> Iterator[F
     yield Fault(WRONG_COUNT, path, "has too many entries", "fewer entries", count(len(value), _noun(value)))
 
 
+_INTEGERS = MappingProxyType({8: "byte", 32: "cell"})
+
+
 def _noun(value: Any) -> str:
     first = value[0] if isinstance(value, list) and value else None
     if isinstance(first, str):
         return "string"
-    return "row" if isinstance(first, list) else "number"
+    if isinstance(first, int):
+        return _INTEGERS.get(getattr(first, "size", 32), "number")
+    return "row" if isinstance(first, list) else "value"
 
 
 def _contains(error: ValidationError, path: tuple[str | int, ...]) -> Iterator[Fault]:

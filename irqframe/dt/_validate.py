@@ -12,16 +12,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
 from irqframe.dt._bindings import Binding, BindingSet
+from irqframe.dt._close import CloseNames
 from irqframe.dt._instance import Instances, instances
 from irqframe.dt._names import TREE_FINDINGS_MAX
-from irqframe.dt._report import count, more_than_these
-from irqframe.dt._schema_errors import WRONG_TYPE, WRONG_VALUE, Fault, faults, shown
+from irqframe.dt._report import count, more_than_these, size_of
+from irqframe.dt._schema_errors import NOT_ALLOWED, WRONG_TYPE, WRONG_VALUE, Fault, faults, shown
 from irqframe.dt._status import enabled
-from irqframe.dt._tree import Node, Property, Tree
+from irqframe.dt._tree import Node, PieceKind, Property, Tree
 from irqframe.errors import Finding, Span
 
 Step = str | int
@@ -73,6 +75,7 @@ class _Checker:
     def __init__(self, tree: Tree, bindings: BindingSet) -> None:
         self.bindings = bindings
         self.instances: Instances = instances(tree, bindings.types)
+        self._close = CloseNames()
         self._enabled = {id(node) for node in enabled(tree)}
         # Where a fault was reported: node, and the path in it.
         self._reported: set[tuple[int, tuple[Step, ...]]] = set()
@@ -103,19 +106,25 @@ class _Checker:
         if not self._bindings(node):
             return
         for prop in node.properties.values():
-            width = self.instances.widths.get((id(node), prop.name))
-            if width is None or (width and len(prop.data) % (4 * width) == 0) or not prop.data:
-                continue
-            self._reported.add((id(node), (prop.name,)))
-            length = len(prop.data)
-            yield Finding(
-                "E0508",
-                f"`{prop.name}` does not divide into rows",
-                prop.span,
-                node.path,
-                f"rows of {count(width, 'cell')}, by `#address-cells` and `#size-cells`",
-                count(length, "byte") if length % 4 else count(length // 4, "cell"),
-            )
+            if prop.data and not self._divides(node, prop):
+                yield self._undivided(node, prop)
+
+    def _divides(self, node: Node, prop: Property) -> bool:
+        """Whether a list of addresses divides into rows, or is none."""
+        width = self.instances.widths.get((id(node), prop.name))
+        return width is None or (width > 0 and len(prop.data) % (4 * width) == 0)
+
+    def _undivided(self, node: Node, prop: Property) -> Finding:
+        self._reported.add((id(node), (prop.name,)))
+        width = self.instances.widths[id(node), prop.name]
+        return Finding(
+            "E0508",
+            f"`{prop.name}` does not divide into rows",
+            prop.span,
+            node.path,
+            f"rows of {count(width, 'cell')}, by `#address-cells` and `#size-cells`",
+            size_of(prop),
+        )
 
     def untyped(self, nodes: list[Node]) -> Iterator[Finding]:
         """Properties that hold something, and no document says what."""
@@ -142,6 +151,18 @@ class _Checker:
         if not self._is_new(node, path, fault):
             return
         prop = node.properties.get(str(path[0])) if path else None
+        if prop is not None and len(path) > 1 and not self._divides(node, prop):
+            # That a row is too short says the same of a piece of it.
+            yield self._undivided(node, prop)
+            return
+        if prop is not None and fault.code == WRONG_VALUE and _is_text_for_number(prop, fault):
+            fault = replace(
+                fault,
+                code=WRONG_TYPE,
+                what="is text, not a number",
+                expected=f"a number, {fault.expected}",
+                found=shown(list(prop.strings)),
+            )
         yield Finding(
             fault.code,
             f"{_subject(node, prop, path, fault)} {fault.what}",
@@ -149,13 +170,20 @@ class _Checker:
             node.path,
             fault.expected,
             fault.found,
-            f"see the binding {binding.name}",
+            f"{self._meant(node, path, fault, binding) if node is checked else ''}see the binding {binding.name}",
         )
+
+    def _meant(self, node: Node, path: tuple[Step, ...], fault: Fault, binding: Binding) -> str:
+        """What was probably meant by a name that the binding does not know."""
+        if fault.code != NOT_ALLOWED or len(path) != 1:
+            return ""
+        close = self._close.of(str(path[0]), binding.names.exact - node.properties.keys())
+        return f"did you mean `{close}`? else " if close else ""
 
     def _place(self, node: Node, prop: Property, element: tuple[Step, ...], fault: Fault) -> Span:
         """Where an element of a property was written; the property's own place if it is about all of it."""
         value = self.instances.by_node[id(node)][prop.name]
-        if element or (fault.code == WRONG_VALUE and isinstance(value, int)):
+        if element or (fault.of_number and isinstance(value, int)):
             return prop.span_at(_offset(value, element))
         return prop.span
 
@@ -186,6 +214,10 @@ def _descend(node: Node, path: tuple[Step, ...]) -> tuple[Node, tuple[Step, ...]
         node = node.children[step]
         at += 1
     return node, path[at:]
+
+
+def _is_text_for_number(prop: Property, fault: Fault) -> bool:
+    return fault.of_number and any(piece.kind is PieceKind.STRING for piece in prop.pieces)
 
 
 def _subject(node: Node, prop: Property | None, path: tuple[Step, ...], fault: Fault) -> str:

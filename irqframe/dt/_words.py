@@ -139,6 +139,11 @@ class Words:
 
     def skip_statement(self) -> None:
         """Pass over the rest of a statement: behind its `;`, or up to the `}` that ends the block it is in."""
+        self.lexer.passing_over = True
+        self._skip()
+        self.lexer.passing_over = False
+
+    def _skip(self) -> None:
         depth = 0
         while self.token.kind != "end":
             if self.token.kind == "}":

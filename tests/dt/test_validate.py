@@ -19,6 +19,7 @@ from irqframe.dt import (
     interrupts,
     load_bindings,
     machine_bindings,
+    memory,
     parse_dts,
     read_dtb,
     validate,
@@ -165,7 +166,7 @@ CASES = (
     Case(
         RVIC, "nr-total = <512>", "nr-total = <512 1>", "E0502", "/rvic", "irqframe,nr-total", "one number", "<512 1>"
     ),
-    Case(RVIC, "nr-total = <512>", 'nr-total = "512"', "E0503", "/rvic", '"512"', "at most 2048", "0x35313200"),
+    Case(RVIC, "nr-total = <512>", 'nr-total = "512"', "E0502", "/rvic", '"512"', "a number, at most 2048", '"512"'),
     Case(
         RVIC,
         "nr-total = <512>",
@@ -211,8 +212,8 @@ CASES = (
         "`msi-controller` in the same node",
         "none",
     ),
-    Case(RVIC, "<64 128>", "<64>", "E0504", "/rvid", "msi-range", "at least 2 numbers", "1 number"),
-    Case(RVIC, "<64 128>", "<64 128 1>", "E0504", "/rvid", "msi-range", "at most 2 numbers", "3 numbers"),
+    Case(RVIC, "<64 128>", "<64>", "E0504", "/rvid", "msi-range", "at least 2 cells", "1 cell"),
+    Case(RVIC, "<64 128>", "<64 128 1>", "E0504", "/rvid", "msi-range", "at most 2 cells", "3 cells"),
     Case(RVIC, "<64 128>", "<64 0>", "E0503", "/rvid", "0", "at least 1", "0"),
     Case(RVIC, "#msi-cells = <0>", "#msi-cells = <1>", "E0503", "/rvid", "1", "0", "1"),
     # GICv2 and its message frame
@@ -307,7 +308,7 @@ def test_each_rule_broken_once(case: Case, bindings: BindingSet) -> None:
     ]
     (finding,) = found
     assert case.code in CODES
-    assert finding.hint.startswith("see the binding ") or case.code == "E0508" or case.place == "compatible"
+    assert "see the binding " in finding.hint or case.code == "E0508" or case.place == "compatible"
     if case.expected:
         assert finding.expected == case.expected
     if case.found:
@@ -352,6 +353,30 @@ def test_the_words() -> None:
     (finding,) = found
     assert finding.message == "/rvic: `interrupt-controller` is required"
     assert finding.hint == "see the binding arm,rvic.yaml"
+
+
+def test_a_name_that_was_probably_meant(bindings: BindingSet) -> None:
+    (finding,) = validate(parse_dts(RVIC.replace("irqframe,nr-total", "irqframe,nr-totals"), "t.dts"), bindings)
+    assert finding.code == "E0505"
+    assert finding.hint == "did you mean `irqframe,nr-total`? else see the binding arm,rvic.yaml"
+    (finding,) = validate(parse_dts(RVIC.replace("irqframe,nr-total", "acme,colour"), "t.dts"), bindings)
+    assert finding.hint == "see the binding arm,rvic.yaml"
+
+
+def test_text_in_place_of_a_number(bindings: BindingSet) -> None:
+    """Four bytes are a number to a schema, however they were written."""
+    source = RVIC.replace("nr-total = <512>", 'nr-total = "512"')
+    (finding,) = validate(parse_dts(source, "t.dts"), bindings)
+    assert finding.message == "`irqframe,nr-total` is text, not a number"
+    source = RVIC.replace("nr-total = <512>", "nr-total = [35 31 32 00]")
+    (finding,) = validate(parse_dts(source, "t.dts"), bindings)
+    assert (finding.code, finding.found) == ("E0503", "0x35313200")
+
+
+def test_a_reg_that_does_not_divide_is_one_fault_of_a_node_without_a_binding(bindings: BindingSet) -> None:
+    tree = parse_dts(GICV2.replace("<0x40000000 0x1000000>", "<0x40000000>"), "t.dts")
+    found = distinct(memory(tree)[1], validate(tree, bindings))
+    assert [(finding.code, finding.found) for finding in found] == [("E0434", "1 cell")]
 
 
 def test_either_interrupt_list_will_do(bindings: BindingSet) -> None:
