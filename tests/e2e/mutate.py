@@ -53,7 +53,9 @@ def fault_of(code: int, out: str, err: str) -> str:
     if code == 0 and out.endswith(": ok\n") and "error" not in err:
         return ""
     count = err.count(": error[")
-    if code == 1 and count and err.endswith(f"{count} error{'s' if count > 1 else ''}\n"):
+    warned = err.count(": warning[")
+    warnings = f", {warned} warning{'s' if warned > 1 else ''}" if warned else ""
+    if code == 1 and count and err.endswith(f"{count} error{'s' if count > 1 else ''}{warnings}\n"):
         return ""
     return f"exit code {code}, output {out[-500:]!r}, errors {err[-1500:]!r}"
 
