@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from irqframe.dt._linear_patterns import compiled
 from irqframe.dt._names import FINDINGS_MAX
 from irqframe.dt._report import more_than_these
 from irqframe.dt._schema_shape import is_plainly_a_schema
@@ -202,7 +203,7 @@ def _items(value: Any) -> Iterator[tuple[str | int, Any]]:
 
 def _regex_faults(pattern: str, path: Path) -> Iterator[tuple[str, Path]]:
     try:
-        re.compile(pattern)
+        compiled(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         yield f"{pattern!r} is no regular expression: {error}", path
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from functools import cached_property
 
+from irqframe.dt._linear_patterns import Pattern, compiled
+
 # `^vendor,.*`: no pattern that has to be compiled, but what names begin with.
 _START = re.compile(r"\^([A-Za-z0-9,_@-]+)\.\*$")
 
@@ -35,8 +37,8 @@ class NamePatterns:
         return tuple(self._starts)
 
     @cached_property
-    def _compiled(self) -> list[re.Pattern[str]]:
-        return [re.compile(pattern) for pattern in self._rest]
+    def _compiled(self) -> list[Pattern]:
+        return [compiled(pattern) for pattern in self._rest]
 
     def _matches_rest(self, name: str) -> bool:
         return any(pattern.search(name) for pattern in self._compiled)

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from irqframe.dt._linear_patterns import compiled
+
 Schema = dict[str, Any]
 
 # Lowest and highest count; the highest is 0 if there is no limit.
@@ -112,7 +114,7 @@ class PropertyTypes:
         types = {*(exact.types if exact is not None else ()), *(other.types if exact and other else ())}
         if exact is not None and types:
             return PropertyType(types, exact.rows, exact.columns)
-        matching = [found for pattern, found in self._patterns.items() if found.types and re.search(pattern, name)]
+        matching = [found for pattern, found in self._patterns.items() if found.types and compiled(pattern).search(name)]
         if not matching:
             return exact or PropertyType()
         types = set().union(*(found.types for found in matching))

@@ -1,18 +1,18 @@
 """The JSON-Schema validator of the dialect: draft 2019-09 with dt-schema's `typeSize`.
 
 Some of its keywords are done anew, with the same verdicts: those with patterns, because the library compiles a pattern
-whenever it has seen 512 others since, and `$ref`, because the library looks for the other end each time, and does not
-ask whether there is an end at all.
+whenever it has seen 512 others since, and matches it in whatever time that takes; and `$ref`, because the library looks
+for the other end each time, and does not ask whether there is an end at all.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from irqframe.dt._linear_patterns import compiled
 from irqframe.dt._name_patterns import NamePatterns
+from irqframe.dt._schema_evaluated import unevaluated_properties
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -36,6 +36,7 @@ def validator_class(follow: Callable[[Schema], tuple[Any, Any]]) -> Any:
         "pattern": _pattern(),
         "patternProperties": _pattern_properties(),
         "additionalProperties": _additional_properties(),
+        "unevaluatedProperties": unevaluated_properties(follow),
         "$ref": _reference(follow),
     }
     return extend(Draft201909Validator, keywords)
@@ -61,8 +62,6 @@ def _reference(follow: Callable[[Schema], tuple[Any, Any]]) -> Keyword:
 def _pattern() -> Keyword:
     from jsonschema import ValidationError
 
-    compiled = cache(re.compile)
-
     def keyword(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
         if isinstance(instance, str) and not compiled(pattern).search(instance):
             yield ValidationError(f"{instance!r} does not match {pattern!r}")
@@ -71,8 +70,6 @@ def _pattern() -> Keyword:
 
 
 def _pattern_properties() -> Keyword:
-    compiled = cache(re.compile)
-
     def keyword(validator: Any, patterns: Schema, instance: Any, schema: Any) -> Iterator[ValidationError]:
         if not isinstance(instance, dict):
             return

@@ -44,7 +44,9 @@ class Weights:
             weight += self._of(part, base)
             if weight > MOST:
                 return weight
-        return weight + (self._referred(base, str(schema["$ref"])) if "$ref" in schema else 0)
+        weight += self._referred(base, str(schema["$ref"])) if "$ref" in schema else 0
+        # To know what the parts have spoken of, each is asked again, and so are its own parts.
+        return 3 * weight if "unevaluatedProperties" in schema else weight
 
     def _referred(self, base: str, reference: str) -> int:
         place = address(base, reference)
