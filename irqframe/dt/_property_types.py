@@ -114,7 +114,8 @@ class PropertyTypes:
         types = {*(exact.types if exact is not None else ()), *(other.types if exact and other else ())}
         if exact is not None and types:
             return PropertyType(types, exact.rows, exact.columns)
-        matching = [found for pattern, found in self._patterns.items() if found.types and compiled(pattern).search(name)]
+        typed = ((pattern, found) for pattern, found in self._patterns.items() if found.types)
+        matching = [found for pattern, found in typed if compiled(pattern).search(name)]
         if not matching:
             return exact or PropertyType()
         types = set().union(*(found.types for found in matching))

@@ -4,7 +4,7 @@
 
 1. Each target has a working folder below `.fuzz/` at the top of the checkout; another run takes up where one ended.
 2. What goes wrong is tried again without instrumentation; what goes wrong then too goes into `crashes/`, and the exit
-   code is 1.
+   code is 1. `slowest` is the time of the input that took longest, tried again; 0 if none took a quarter of the bound.
 3. Ctrl-C ends the target that is fuzzed, and the campaign, with the summary of what was done.
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -33,6 +32,8 @@ _HANG = 120
 _MEMORY = 2048
 # Bytes of the inputs of `shapes.py` that fuzzing starts from.
 _SMALL = 600
+# How `once.py` begins if something is wrong.
+_FAULT = "fault "
 # So often a target that ends early is started again.
 _STARTS = 20
 _STATUS = re.compile(r"^#\d+\s.*\bcov: (\d+) ft: (\d+) corp: (\d+)/", re.MULTILINE)
@@ -66,24 +67,45 @@ def prepare(name: str) -> Path:
     return folder
 
 
-def fuzz(name: str, seconds: int, result: Result) -> None:
-    """Fuzz a target for so long; a driver that dies is started again."""
+def fuzz(name: str, seconds: int, result: Result) -> bool:
+    """Fuzz a target for so long; a driver that dies is started again.
+
+    Returns:
+        Whether Ctrl-C ended it.
+    """
     folder = prepare(name)
     end = time.monotonic() + seconds
     for attempt in range(_STARTS):
         left = int(end - time.monotonic())
         if left < 1:
-            break
+            return False
         log = folder / f"log.{attempt}"
         started = time.monotonic()
+        ended = _drive(_command(name, folder, left), log, left + 2 * _HANG)
+        result.seconds += time.monotonic() - started
+        _read_log(log, result)
+        if ended is None:
+            return True
+        # What libFuzzer stops itself it leaves beside what the driver found.
+        if ended and not any((folder / "found").glob("*-*")):
+            result.findings.append(f"the driver ended with {ended}, see {log}")
+            return False
+    result.findings.append(f"the driver was started {_STARTS} times")
+    return False
+
+
+def _drive(command: list[str], log: Path, seconds: int) -> str | None:
+    """Run a driver; how it ended, "" if as it should, None if by Ctrl-C."""
+    with log.open("w") as stream, subprocess.Popen(command, stdout=stream, stderr=stream) as child:
         try:
-            with log.open("w") as stream:
-                subprocess.run(_command(name, folder, left), stdout=stream, stderr=stream, timeout=left + 300)
+            code = child.wait(timeout=seconds)
+        except KeyboardInterrupt:
+            child.wait()
+            return None
         except subprocess.TimeoutExpired:
-            result.findings.append(f"the driver hung; see {log}")
-        finally:
-            _read_log(log, result)
-            result.seconds += time.monotonic() - started
+            child.kill()
+            return "no end"
+    return f"exit code {code}" if code else ""
 
 
 def _command(name: str, folder: Path, seconds: int) -> list[str]:
@@ -111,14 +133,15 @@ def _read_log(log: Path, result: Result) -> None:
 def confirm(name: str, result: Result) -> None:
     """Try what went wrong again, in a process of its own each, and keep what still does."""
     for path in sorted((WORK / name / "found").iterdir()):
-        shutil.copy(path, store.write_crash(name, path.name, b""))
         verdict = _verdict(name, path)
-        if path.name == "slowest" and not verdict.startswith("fault"):
+        if verdict.startswith(_FAULT):
+            data = path.read_bytes()
+            kept = store.write_crash(name, f"{path.name}-{store.name_of(data)[:8]}", data)
+            result.findings.append(f"{kept.relative_to(seeds.ROOT)}: {verdict.removeprefix(_FAULT)}")
+        elif path.name == "slowest":
             result.slowest = float(verdict)
-        if not verdict.startswith("fault"):
-            (store.CRASHES / name / path.name).unlink()
-            continue
-        result.findings.append(f"crashes/{name}/{path.name}: {verdict[6:]}")
+        # Another input that goes wrong in the same way is to be noticed anew.
+        path.unlink()
 
 
 def _verdict(name: str, path: Path) -> str:
@@ -126,8 +149,8 @@ def _verdict(name: str, path: Path) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_HANG)
     except subprocess.TimeoutExpired:
-        return "fault it does not end"
-    return done.stdout.strip() if done.returncode == 0 else f"fault it died: {done.stderr.strip()[-200:]}"
+        return f"{_FAULT}it does not end"
+    return done.stdout.strip() if done.returncode == 0 else f"{_FAULT}it died: {done.stderr.strip()[-200:]}"
 
 
 def minimise(name: str) -> str:
@@ -139,12 +162,13 @@ def minimise(name: str) -> str:
 
 def table(results: list[Result]) -> str:
     """The summary."""
-    lines = [f"{'target':12} {'seconds':>8} {'runs':>10} {'edges':>7} {'features':>9} {'inputs':>7} {'findings':>9}"]
+    names = f"{'target':12} {'seconds':>8} {'runs':>10} {'edges':>7} {'features':>9} {'inputs':>7}"
+    lines = [f"{names} {'slowest':>8} {'findings':>9}"]
     for one in results:
-        numbers = f"{one.seconds:8.0f} {one.runs:10} {one.edges:7} {one.features:9} {one.corpus:7}"
+        numbers = f"{one.seconds:8.0f} {one.runs:10} {one.edges:7} {one.features:9} {one.corpus:7} {one.slowest:7.2f}s"
         lines.append(f"{one.name:12} {numbers} {len(one.findings):9}")
     total = f"{sum(one.seconds for one in results):8.0f} {sum(one.runs for one in results):10}"
-    lines.append(f"{'all':12} {total} {'':25} {sum(len(one.findings) for one in results):9}")
+    lines.append(f"{'all':12} {total} {'':34} {sum(len(one.findings) for one in results):9}")
     return "\n".join([*lines, *(f"  {one.name}: {finding}" for one in results for finding in one.findings)])
 
 
@@ -162,16 +186,14 @@ def main() -> int:
         return 0
     names = asked.targets or list(TARGETS)
     results: list[Result] = []
-    try:
-        for name in names:
-            result = Result(name)
-            results.append(result)
-            print(f"{name} ...", flush=True)
-            fuzz(name, max(asked.seconds // len(names), 1), result)
-            confirm(name, result)
-            print(minimise(name), flush=True)
-    except KeyboardInterrupt:
-        print("interrupted", flush=True)
+    for name in names:
+        results.append(Result(name))
+        print(f"{name} ...", flush=True)
+        interrupted = fuzz(name, max(asked.seconds // len(names), 1), results[-1])
+        confirm(name, results[-1])
+        print(minimise(name), flush=True)
+        if interrupted:
+            break
     print(table(results))
     return int(any(one.findings for one in results))
 
