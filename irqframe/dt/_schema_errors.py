@@ -100,7 +100,11 @@ def _closest(error: ValidationError, path: tuple[str | int, ...]) -> Iterator[Fa
         yield Fault(MISSING, path, "is required", name=" or ".join(f"`{name}`" for name in dict.fromkeys(names)))
         return
     # What got furthest into the value, with the fewest errors; a wrong type is the furthest from right.
-    best = min(branches.values(), key=lambda branch: (_is_of_type(branch), -_depth(branch), len(branch)))
+    # What is no node was not meant to be one.
+    best = min(
+        branches.values(),
+        key=lambda branch: (_wants_node(branch), _is_of_type(branch), -_depth(branch), len(branch)),
+    )
     alike = [branch for branch in branches.values() if not _is_of_type(branch)]
     if len(alike) > 1 and all(_same_place(branch, best) for branch in alike):
         inner = best[0]
@@ -110,6 +114,10 @@ def _closest(error: ValidationError, path: tuple[str | int, ...]) -> Iterator[Fa
         return
     for inner in best:
         yield from faults(inner)
+
+
+def _wants_node(branch: list[ValidationError]) -> bool:
+    return any(inner.validator == "type" and inner.validator_value == "object" for inner in branch)
 
 
 def _is_of_type(branch: list[ValidationError]) -> bool:

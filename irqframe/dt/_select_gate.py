@@ -114,7 +114,7 @@ def _only_speaks_of(schema: Schema) -> tuple[tuple[str, ...], tuple[str, ...]] |
             return None
         for key in _OF_PROPERTIES:
             (patterns if key == "patternProperties" else names).update(dict.fromkeys(part.get(key, ())))
-    return None if "$nodename" in names else (tuple(names), tuple(patterns))
+    return tuple(names), tuple(patterns)
 
 
 def _wanted_compatibles(schema: Any) -> tuple[str, ...] | None:

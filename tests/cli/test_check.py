@@ -158,3 +158,51 @@ def test_a_pipe_is_read_once(command: list[str], tmp_path: Path, broken: Path) -
         out, err = checking.communicate(timeout=30)
     assert (checking.returncode, out) == (1, b"")
     assert err.startswith(f"{pipe}:47:17: error[E0604]: ".encode())
+
+
+BINDING = """\
+%YAML 1.2
+---
+$id: http://devicetree.org/schemas/test/uart.yaml#
+$schema: http://devicetree.org/meta-schemas/core.yaml#
+title: What the machine has no binding for
+maintainers: [nobody <nobody@example.org>]
+properties:
+  compatible:
+    const: test,uart
+  test,depth:
+    $ref: /schemas/types.yaml#/definitions/uint32
+    maximum: 16
+required: [compatible]
+additionalProperties: false
+"""
+
+
+@pytest.fixture
+def bindings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("IRQFRAME_CACHE_DIR", str(tmp_path / "cache"))
+    folder = tmp_path / "bindings"
+    folder.mkdir()
+    (folder / "uart.yaml").write_text(BINDING)
+    return folder
+
+
+def test_a_folder_of_bindings(irqframe: Run, rvic_dts: Path, bindings: Path, tmp_path: Path) -> None:
+    machine = tmp_path / "machine.dts"
+    machine.write_text(rvic_dts.read_text() + '\n/ { uart { compatible = "test,uart"; test,depth = <17>; }; };\n')
+    assert irqframe("check", machine).returncode == 0
+    for _ in range(2):
+        done = irqframe("check", "--bindings", bindings, machine)
+        assert done.returncode == 1
+        assert "error[E0503]: `test,depth` has a wrong value" in done.stderr
+        assert f"see the binding {bindings / 'uart.yaml'}" in done.stderr
+
+
+def test_what_is_wrong_with_a_folder_is_said_once(irqframe: Run, rvic_dts: Path, bindings: Path) -> None:
+    (bindings / "broken.yaml").write_text("a: [1\n")
+    done = irqframe("check", "--bindings", bindings, rvic_dts, rvic_dts, "--json")
+    found = [finding for finding in json.loads(done.stdout)["findings"] if finding["code"] == "W0515"]
+    assert [finding["severity"] for finding in found] == ["warning"]
+    done = irqframe("check", "--bindings", bindings / "none", "--bindings", bindings / "uart.yaml", rvic_dts)
+    assert done.returncode == 1
+    assert done.stderr.count("error[E0514]") == 2

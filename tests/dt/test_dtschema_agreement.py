@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from irqframe.dt import load_bindings, machine_bindings, read_dtb, validate
 from irqframe.dt._binding_file import Document, parse_document
 from irqframe.dt._bindings import BindingSet
+from irqframe.dt._decode import stride
 from irqframe.dt._instance import instances
 from irqframe.dt._property_types import PropertyTypes
 from irqframe.dt._schema_fixups import prepared
@@ -75,6 +77,29 @@ def test_schemas_mean_the_same(documents: list[Document]) -> None:
         assert mine == theirs | {"type": "object"}, document.name
 
 
+# What no document that is here has.
+RARE: tuple[dict[str, Any], ...] = (
+    {"properties": {"fsl,pins": {"$ref": "/schemas/types.yaml#/definitions/uint32-matrix", "items": {"maxItems": 6}}}},
+    {"properties": {"qcom,board-id": {"minItems": 1, "description": "x"}}},
+    {"properties": {"compatible": {"oneOf": [{"const": "a,b", "deprecated": True}, {"const": "c,d"}]}}},
+    {"properties": {"label": {"anyOf": [{"const": "a", "description": "x"}, {"const": "b", "description": "y"}]}}},
+    {"dependencies": {"interrupt-controller": ["interrupts"]}},
+    {"dependencies": {"a": ["b"], "c": {"required": ["d"]}}},
+    {"dependentRequired": {"interrupts": ["a"]}, "properties": {"interrupts": {"maxItems": 1}}},
+    {"properties": {"max-hz": {"minItems": 1, "maxItems": 4}, "x-microvolt": {"minimum": 3}, "y-us": {"maximum": 9}}},
+    {"properties": {"reg": {"items": [{"description": "a"}, {"description": "b"}]}, "ranges": True}},
+    {"properties": {"a": {"type": "object", "properties": {"clocks": {"maxItems": 2}}, "additionalProperties": False}}},
+)
+
+
+@pytest.mark.parametrize("content", RARE, ids=str)
+def test_rare_schemas_mean_the_same(content: dict[str, Any]) -> None:
+    head = {"$id": "http://devicetree.org/schemas/test.yaml"}
+    theirs = copy.deepcopy(head | content)
+    dtschema.fixups.fixup_schema(theirs)
+    assert prepared(head | content) == theirs | {"type": "object"}
+
+
 def test_properties_have_the_same_types(documents: list[Document], witness: Any) -> None:
     types = PropertyTypes(prepared(document.content) for document in documents)
     more = ["foo-supply", "vdd-microvolt", "x-gpios", "#foo-cells", "max-ms", "unknown", "wobble-hz", "clock-names"]
@@ -104,6 +129,50 @@ def test_values_are_decoded_in_the_same_way(name: str, documents: list[Document]
     assert len(mine) > 200
     assert not decoded.unknown
     assert mine == theirs
+
+
+ROWS = """/dts-v1/;
+/ {
+    #address-cells = <1>;
+    #size-cells = <1>;
+    one: one { phandle = <0x10>; #interconnect-cells = <1>; #clock-cells = <2>; #reset-cells = <0>; };
+    two: two { phandle = <0x20>; #interconnect-cells = <2>; };
+    node {
+        interconnects = <&one 1 &two 2 3>, <&two 4 5 &one 6>;
+        clocks = <&one 1 2>, <&one 3 4>;
+        assigned-clocks = <&one 1 2>, <0x99 1>;
+        resets = <&one>, <&one>;
+        power-domains = <0x99 1>;
+        iommus = <0>;
+        memory-region = <&one &two>;
+    };
+    odd { interconnects = <&one 1 &two 2 3 &one 7>; clocks = <0x99 1 2>; assigned-clocks = <0x99>; };
+};
+"""
+
+
+def test_rows_that_other_nodes_decide(documents: list[Document], witness: Any) -> None:
+    from irqframe.dt import parse_dts, to_dtb
+
+    data = to_dtb(parse_dts(ROWS, "t.dts"))
+    dtschema.dtb.phandles.clear()
+    theirs = dict(leaves(witness.decode_dtb(data)[0], ""))
+    tree = read_dtb(data, "t")
+    decoded = instances(tree, PropertyTypes(prepared(document.content) for document in documents))
+    mine = dict(leaves(decoded.by_node[id(tree.root)], ""))
+    assert not decoded.unknown
+    assert mine == theirs
+    assert mine["/node:interconnects"] == [[0x10, 1, 0x20, 2, 3], [0x20, 4, 5, 0x10, 6]]
+
+
+def test_rows_that_several_widths_fit() -> None:
+    limits = [(0, 0), (1, 1), (1, 0), (2, 2), (1, 3), (2, 4), (3, 0), (4, 4)]
+    for length in range(1, 25):
+        for rows in limits:
+            for columns in limits:
+                # Rows of no cells are an exception there.
+                theirs = dtschema.dtb.get_stride(length, (rows, columns)) or length
+                assert stride(length, rows, columns) == theirs
 
 
 def test_examples(laid_out: Path, tmp_path: Path) -> None:
