@@ -17,7 +17,7 @@ from irqframe.dt._dtb import read_dtb
 from irqframe.dt._dts import parse_dts
 from irqframe.dt._emit import to_dtb, to_dts
 from irqframe.dt._examples import example_findings
-from irqframe.dt._interrupts import Hop, InterruptRef, interrupts
+from irqframe.dt._interrupts import Hop, InterruptRef, interrupts, specifiers_at
 from irqframe.dt._intx import IntxRoute, intx_routes
 from irqframe.dt._load import load
 from irqframe.dt._machine_nodes import Cpu, PmuNode, Region, TimerNode, cpus, memory, pmu, timer
@@ -77,6 +77,7 @@ __all__ = [
     "read_dtb",
     "refuse_overlay",
     "reg",
+    "specifiers_at",
     "timer",
     "to_dtb",
     "to_dts",

@@ -15,7 +15,7 @@ The rules are those of the Devicetree Specification v0.4, 2.4, and where it is s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from irqframe.dt._interrupt_map import InterruptMap, Row, read_map, reads_own_map
@@ -89,6 +89,20 @@ def interrupts(tree: Tree) -> tuple[tuple[InterruptRef, ...], tuple[Finding, ...
     return found, report.findings
 
 
+def specifiers_at(tree: Tree, controllers: Collection[Node]) -> set[tuple[int, ...]]:
+    """What is written for controllers, in enabled devices and in rows of maps; no map is followed, which takes time.
+
+    Args:
+        tree: a tree as it was loaded; its values may be anything.
+        controllers: nodes of it.
+
+    Returns:
+        Their specifiers, each once; what cannot be read is left out.
+    """
+    resolver = Resolver(tree, Report())
+    return {cells for node in enabled(tree) for target, cells in resolver.written_in(node) if target in controllers}
+
+
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """Where an interrupt has come to: the provider, and the unit address and specifier it has there."""
@@ -119,6 +133,14 @@ class Resolver:
                 yield replace(ref, name=names[specifier.index]) if named else ref
         if sends_on(node):
             yield from self._of_rows(node)
+
+    def written_in(self, node: Node) -> Iterator[tuple[Node, tuple[int, ...]]]:
+        """Who each specifier in a device and each row of its map is for, and the specifier."""
+        for specifier in specifiers(self.providers, node):
+            yield specifier.parent.target, specifier.cells
+        if sends_on(node):
+            for row in self._rows(node):
+                yield row.parent.target, row.specifier
 
     def _of_device(self, node: Node, specifier: Specifier) -> InterruptRef | None:
         address = self._unit_address(node, specifier)
@@ -156,16 +178,19 @@ class Resolver:
         return None
 
     def _of_rows(self, nexus: Node) -> Iterator[InterruptRef]:
-        own = Reference(nexus, nexus, nexus.properties["interrupt-map"].span)
-        address_cells = self.providers.unit_address_cells(nexus)
-        table = None if address_cells is None else self._map(own, address_cells)
-        for row in table.rows if table is not None else ():
+        for row in self._rows(nexus):
             end = self.follow(_after(row, nexus, ()), [nexus])
             if end is not None:
                 controller = end.provider.target
                 yield InterruptRef(
                     nexus, row.index, "", end.specifier, controller, row.span, end.hops, end.spans, row.unit
                 )
+
+    def _rows(self, nexus: Node) -> Sequence[Row]:
+        own = Reference(nexus, nexus, nexus.properties["interrupt-map"].span)
+        address_cells = self.providers.unit_address_cells(nexus)
+        table = None if address_cells is None else self._map(own, address_cells)
+        return () if table is None else table.rows
 
     def _map(self, nexus: Reference, address_cells: int) -> InterruptMap | None:
         interrupt_cells = self.providers.interrupt_cells(nexus)

@@ -9,7 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from irqframe.dt import CODES, Tree, addresses, cpus, interrupts, memory, msi_routes, parse_dts, pmu, read_dtb, timer
+from irqframe.dt import (
+    CODES,
+    Tree,
+    addresses,
+    cpus,
+    interrupts,
+    memory,
+    msi_routes,
+    parse_dts,
+    pmu,
+    read_dtb,
+    specifiers_at,
+    timer,
+)
 
 DATA = Path(__file__).parent / "data"
 
@@ -37,6 +50,14 @@ def test_every_interrupt_resolves_to_the_gic(virt: Tree) -> None:
     assert {wired.pop(name) for name in ("pl011@9000000", "pl031@9010000", "pl061@9030000")} == {1, 2, 7}
     assert wired == {f"virtio_mmio@{0xA000000 + 0x200 * n:x}": 16 + n for n in range(32)}
     assert len(refs) == 3 + 32 + 16 + 4
+
+
+def test_what_is_written_for_the_gic_is_what_resolves_to_it(virt: Tree) -> None:
+    gic = virt.node("/intc@8000000")
+    assert gic is not None
+    # The map is written in rows for the GIC, and no device goes through it.
+    assert specifiers_at(virt, {gic}) == {ref.specifier for ref in interrupts(virt)[0]}
+    assert specifiers_at(virt, {virt.root}) == set()
 
 
 def test_pci_pins_are_swizzled_over_four_spis(virt: Tree) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from irqframe.dt import Node, Tree, interrupts, is_enabled
+from irqframe.dt import Node, Tree, is_enabled, specifiers_at
 from irqframe.flow import NodeRef
 from irqframe_vgic._parameters import MAX_SPIS, PRIVATE, SPI_CHOICES
 from irqframe_vgic._v2m import DEFAULT_BASE, DEFAULT_SPIS
@@ -81,13 +81,8 @@ def _wired(nodes: Sequence[Node]) -> set[int]:
     root = nodes[0]
     while root.parent is not None:
         root = root.parent
-    own = set(nodes)
-    refs, _ = interrupts(Tree(root, ""))
-    return {
-        ref.specifier[1]
-        for ref in refs
-        if ref.controller in own and len(ref.specifier) == 3 and ref.specifier[0] == 0 and ref.specifier[1] < MAX_SPIS
-    }
+    found = specifiers_at(Tree(root, ""), frozenset(nodes))
+    return {cells[1] for cells in found if len(cells) == 3 and cells[0] == 0 and cells[1] < MAX_SPIS}
 
 
 def _length(node: Node) -> int:
