@@ -15,7 +15,7 @@ from typing import NamedTuple
 from irqframe.dt._cpp_tokens import CppToken
 from irqframe.dt._escapes import unescape
 
-DEPTH_MAX = 64
+DEPTH_MAX = 24
 
 _BITS = 64
 _MASK = (1 << _BITS) - 1

@@ -9,18 +9,16 @@ from types import MappingProxyType
 from irqframe.dt._collected import Collected
 from irqframe.dt._cpp_condition import ConditionError, holds
 from irqframe.dt._cpp_conditionals import Conditionals, UnpairedError
-from irqframe.dt._cpp_expand import Expander, ExpansionError
+from irqframe.dt._cpp_expand import Expander, ExpansionError, TooMuchError
 from irqframe.dt._cpp_includes import Includes
 from irqframe.dt._cpp_macros import DefinitionError, Macro, read_definition
-from irqframe.dt._cpp_tokens import CppToken, tokens
+from irqframe.dt._cpp_tokens import COMMENT, STRING, CppToken, tokens
+from irqframe.dt._directives import Directive
 from irqframe.dt._places import SourceText, Text
 from irqframe.errors import Finding, Span
 
 # The rest of a directive's logical line: comments and spliced line ends are in it.
-_REST = re.compile(
-    r"""(?:[^\n"'/\\]+|\\\r?\n|\\|"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+'|/\*.*?\*/|//(?:\\\r?\n|[^\n])*+|["'/])*+""",
-    re.DOTALL,
-)
+_REST = re.compile(rf"""(?:[^\n"'/\\]++|\\\r?\n|\\|{STRING}|{COMMENT}|/)*+""", re.DOTALL)
 _SPLICE = re.compile(r"\\\r?\n")
 _FILE_NAME = re.compile(r'\s*(?:"([^"\n]+)"|<([^>\n]+)>)')
 
@@ -34,13 +32,14 @@ class _Line:
         behind: offset behind its name.
         end: offset of its end.
         groups: of the file.
+        name: its name.
     """
 
     __slots__ = ("behind", "end", "groups", "name", "source", "start")
 
-    def __init__(self, source: SourceText, start: int, name: str, groups: Conditionals) -> None:
-        self.source, self.start, self.name, self.groups = source, start, name, groups
-        self.behind = source.text.index(name, start) + len(name)
+    def __init__(self, source: SourceText, start: int, directive: Directive, groups: Conditionals) -> None:
+        self.source, self.start, self.groups = source, start, groups
+        self.name, self.behind = directive
         found = _REST.match(source.text, self.behind)
         assert found is not None
         self.end = found.end()
@@ -62,14 +61,15 @@ class Directives:
         self._once: set[str] = set()
 
     def carry_out(
-        self, source: SourceText, start: int, name: str, groups: Conditionals
+        self, source: SourceText, start: int, directive: Directive, groups: Conditionals
     ) -> tuple[SourceText | None, int]:
-        """Carry out the directive `name` whose `#` stands at `start`.
+        """Carry out the directive whose `#` stands at `start`.
 
         Returns:
             The file to read next if it is an `#include`, else None; and where the directive ends.
         """
-        line = _Line(source, start, name, groups)
+        line = _Line(source, start, directive, groups)
+        name = line.name
         if name in _ALWAYS:
             try:
                 _ALWAYS[name](self, line)
@@ -129,6 +129,8 @@ class Directives:
     def _holds(self, line: _Line) -> bool:
         try:
             return holds(self.expander.expand(self._without_defined(tokens(line.rest))))
+        except TooMuchError as error:
+            self.report.fail("E0123", str(error), self.place(line.source, line.start, line.behind))
         except (ConditionError, ExpansionError) as error:
             self._about("E0122", f"#{line.name} has no value: {error}", line, "an integer expression")
             return False
@@ -183,6 +185,8 @@ class Directives:
             try:
                 made = self.expander.expand(tokens(line.rest))
                 found = _FILE_NAME.match("".join(f"{' ' * token.spaced}{token.text}" for token in made))
+            except TooMuchError as error:
+                self.report.fail("E0123", str(error), self.place(line.source, line.start, line.behind))
             except ExpansionError:
                 found = None
         if found is None:

@@ -13,15 +13,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from irqframe.dt._cpp_macros import Macro
-from irqframe.dt._cpp_tokens import BLANKS, CppToken, next_token, spelled, tokens
+from irqframe.dt._cpp_tokens import BLANK, CppToken, next_token, tokens
 from irqframe.dt._directives import directive_at
 from irqframe.dt._report import count
 
 # Linux's boards make some 10,000 tokens by macros.
 TOKENS_MAX = 1_000_000
-CALL_DEPTH_MAX = 100
+CHARACTERS_MAX = 16 << 20
+PASTED_MAX = 4_096
+CALL_DEPTH_MAX = 60
 
-_OPENING = re.compile(rf"(?:{BLANKS}|\n)*\(", re.DOTALL)
+_OPENING = re.compile(rf"{BLANK}*+\(", re.DOTALL)
+
+# What stands for a rest that is not given, which is not the same as an empty one.
+_ABSENT: list[CppToken] = []
 
 
 class ExpansionError(Exception):
@@ -39,12 +44,10 @@ class Following:
     Attributes:
         text: all of it.
         at: how far it is read.
-        asked: whether what stands there mattered, if only to see that it is no `(`.
     """
 
     text: str
     at: int
-    asked: bool = False
 
 
 @dataclass(slots=True)
@@ -61,7 +64,8 @@ class Expander:
 
     def __init__(self, macros: Mapping[str, Macro]) -> None:
         self.macros = macros
-        self._room = TOKENS_MAX
+        self._tokens = TOKENS_MAX
+        self._characters = CHARACTERS_MAX
         self._active: set[str] = set()
         self._depth = 0
 
@@ -96,7 +100,7 @@ class Expander:
             if body is None:
                 out.append(token)
                 continue
-            self._spend(len(body))
+            self._spend(body)
             if body:
                 body[0] = body[0]._replace(spaced=token.spaced)
             self._active.add(macro.name)
@@ -114,10 +118,13 @@ class Expander:
         reading.at += 1
         return token._replace(blocked=True) if token.kind == "name" and token.text in self._active else token
 
-    def _spend(self, count: int) -> None:
-        self._room -= count
-        if self._room < 0:
+    def _spend(self, made: list[CppToken]) -> None:
+        self._tokens -= len(made)
+        self._characters -= sum(len(token.text) for token in made)
+        if self._tokens < 0:
             raise TooMuchError(f"macros make more than {TOKENS_MAX} tokens")
+        if self._characters < 0:
+            raise TooMuchError(f"macros make more than {CHARACTERS_MAX >> 20} MiB")
 
     def _body(self, macro: Macro, stack: list[_Reading], following: Following | None) -> list[CppToken] | None:
         """What stands for a call; None if the macro wants arguments and no `(` follows."""
@@ -144,7 +151,6 @@ class Expander:
             self._active.discard(reading.macro)
         if following is None:
             return False
-        following.asked = True
         found = _OPENING.match(following.text, following.at)
         if found is not None:
             following.at = found.end()
@@ -173,11 +179,11 @@ class Expander:
             token = self._read(stack)
             if token is not None:
                 return token
-        self._spend(1)
         taken = None if following is None else next_token(following.text, following.at)
         if taken is None or following is None:
             raise ExpansionError(f"the arguments of macro {macro.name} have no `)`")
         token, following.at = taken
+        self._spend([token])
         # gcc carries it out; nothing that anyone writes needs that.
         if token.text == "#" and directive_at(following.text, following.at - 1):
             raise ExpansionError(f"a directive stands among the arguments of macro {macro.name}")
@@ -199,7 +205,8 @@ class Expander:
             if made is None:
                 continue
             if pasting:
-                _paste(out, made, is_rest=token.text == macro.rest != "")
+                rest = given.get(macro.rest) if macro.rest and token.text == macro.rest else None
+                _paste(out, made, rest)
                 pasting = False
             else:
                 out += made
@@ -228,7 +235,7 @@ class Expander:
             argument = given[token.text] or [CppToken("mark", "", token.spaced)]
         else:
             argument = self._argument(token.text, given, expanded)
-        self._spend(len(argument))
+        self._spend(argument)
         return [argument[0]._replace(spaced=token.spaced), *argument[1:]] if argument else []
 
     def _argument(
@@ -253,34 +260,37 @@ def _named(macro: Macro, given: list[list[CppToken]]) -> dict[str, list[CppToken
     if wanted == 0 and given == [[]]:
         return {}
     # No argument at all for the rest is allowed (C2x, and gcc always).
-    if macro.rest and len(given) == wanted - 1:
-        given = [*given, []]
+    if macro.rest and (len(given) == wanted - 1 or (wanted == 1 and given == [[]])):
+        given = [*given[: wanted - 1], _ABSENT]
     if len(given) != wanted:
         raise ExpansionError(f"macro {macro.name} takes {count(wanted, 'argument')}, not {len(given)}")
     return dict(zip(macro.parameters, given, strict=True))
 
 
 def _string_of(argument: list[CppToken]) -> str:
-    text = spelled([argument[0]._replace(spaced=False), *argument[1:]]) if argument else ""
-    quoted = [token.text for token in argument if token.kind == "string"]
-    for literal in quoted:
-        text = text.replace(literal, literal.replace("\\", "\\\\").replace('"', '\\"'), 1)
-    return f'"{text}"'
+    parts = []
+    for index, token in enumerate(argument):
+        parts.append(" " if token.spaced and index else "")
+        is_string = token.kind == "string"
+        parts.append(token.text.replace("\\", "\\\\").replace('"', '\\"') if is_string else token.text)
+    return f'"{"".join(parts)}"'
 
 
-def _paste(out: list[CppToken], made: list[CppToken], *, is_rest: bool) -> None:
-    """Join the last token so far and the first of `made`."""
+def _paste(out: list[CppToken], made: list[CppToken], rest: list[CppToken] | None) -> None:
+    """Join the last token so far and the first of `made`; `rest` is what is given for all further arguments."""
     if not out:
         out += made
         return
-    first = made[0] if made else CppToken("mark", "")
-    if is_rest and out[-1].text == ",":
+    if rest is not None and out[-1].text == ",":
         # `, ## __VA_ARGS__`: without further arguments the comma goes, with them both stay (gcc).
-        if not first.text:
+        if rest is _ABSENT:
             out.pop()
         out += made
         return
     left = out.pop()
+    first = made[0] if made else CppToken("mark", "")
+    if len(left.text) + len(first.text) > PASTED_MAX:
+        raise TooMuchError(f"## makes a token of more than {PASTED_MAX} characters")
     joined = tokens(left.text + first.text)
     # What makes no token of C stays two, as gcc leaves it in assembler source.
     if joined:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from irqframe.dt._collected import Collected
 from irqframe.dt._files import TEXT_MAX, TooLargeError, find_file, read_bounded
@@ -18,7 +19,7 @@ from irqframe.errors import Span
 
 DEPTH_MAX = 64
 INCLUDES_MAX = 5_000
-READ_MAX = 4 * TEXT_MAX
+READ_MAX = TEXT_MAX
 
 # scripts/Makefile.lib, dtc_cpp_flags.
 _IN_LINUX = ("scripts/dtc/include-prefixes", "include")
@@ -57,7 +58,13 @@ class Includes:
                 hint="name another include folder with -I",
             )
             return None
-        return self._texts.get(path) or self._read(path, name, span)
+        found = self._texts.get(path) or self._read(path, name, span)
+        if found is not None:
+            # Each time, for each time it is read through.
+            self._room -= len(found.text)
+            if self._room < 0:
+                self._too_large(name, span)
+        return found
 
     def _path(self, name: str, beside: str | None) -> str | None:
         if beside is not None or os.path.isabs(name):
@@ -75,20 +82,21 @@ class Includes:
 
     def _read(self, path: str, name: str, span: Span) -> SourceText | None:
         try:
-            data = read_bounded(path, max(self._room, 0))
-            text = data.decode("utf-8")
+            text = read_bounded(path, max(self._room, 0)).decode("utf-8")
         except UnicodeDecodeError:
             self.report.add("E0002", f"{name} is not UTF-8 text", span)
         except (OSError, ValueError) as error:
             self.report.add("E0005", f"{name} cannot be read: {getattr(error, 'strerror', None) or error}", span)
         except TooLargeError:
-            self.report.fail("E0004", f"the text is larger than {READ_MAX} bytes with this file", span)
+            self._too_large(name, span)
         else:
-            self._room -= len(data)
             self._texts[path] = found = SourceText(path, text)
             self.report.sources.add(found)
             return found
         return None
+
+    def _too_large(self, name: str, span: Span) -> NoReturn:
+        self.report.fail("E0004", f"more than {READ_MAX >> 20} MiB are read with {name}", span)
 
 
 def _in_folders(name: str, folders: Sequence[str]) -> str | None:

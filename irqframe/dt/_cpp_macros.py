@@ -6,24 +6,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from irqframe.dt._cpp_tokens import BLANKS, CppToken, spelled, tokens
+from irqframe.dt._cpp_tokens import BLANK, CppToken, spelled, tokens
 
-_BLANKS = re.compile(f"{BLANKS}*", re.DOTALL)
+_BLANKS = re.compile(f"{BLANK}*+", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PARAMETERS = re.compile(r"\(([^()]*)\)")
 _REST = "__VA_ARGS__"
 
 
 class DefinitionError(Exception):
-    """A definition that is none; the text says why.
-
-    Attributes:
-        offset: where in the text of the directive, behind its name.
-    """
-
-    def __init__(self, message: str, offset: int) -> None:
-        super().__init__(message)
-        self.offset = offset
+    """A definition that is none; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +61,19 @@ def read_definition(text: str, defined: str) -> Macro:
     start = blanks.end() if blanks is not None else 0
     found = _NAME.match(text, start)
     if found is None or found[0] == "defined":
-        raise DefinitionError("a macro's name must be an identifier", start)
+        raise DefinitionError("a macro's name must be an identifier")
     name, at = found[0], found.end()
     parameters: tuple[str, ...] | None = None
     rest = ""
     if text.startswith("(", at):
         listed = _PARAMETERS.match(text, at)
         if listed is None:
-            raise DefinitionError(f"the parameters of macro {name} have no `)`", at)
-        parameters, rest = _parameters(name, listed[1], at)
+            raise DefinitionError(f"the parameters of macro {name} have no `)`")
+        parameters, rest = _parameters(name, listed[1])
         at = listed.end()
     body = tuple(tokens(text[at:]))
     if body and "##" in (body[0].text, body[-1].text):
-        raise DefinitionError(f"`##` stands at an end of macro {name}", at)
+        raise DefinitionError(f"`##` stands at an end of macro {name}")
     literal = spelled(body) if parameters is None and all(_is_literal(token) for token in body) else None
     return Macro(name, body, parameters, rest, defined, literal)
 
@@ -90,7 +82,7 @@ def _is_literal(token: CppToken) -> bool:
     return token.kind != "name" and token.text != "##"
 
 
-def _parameters(name: str, text: str, at: int) -> tuple[tuple[str, ...], str]:
+def _parameters(name: str, text: str) -> tuple[tuple[str, ...], str]:
     listed = [token.text for token in tokens(text)]
     if not listed:
         return (), ""
@@ -103,8 +95,8 @@ def _parameters(name: str, text: str, at: int) -> tuple[tuple[str, ...], str]:
             rest = entry[:-3].strip() or _REST
             entry = rest
         elif rest:
-            raise DefinitionError(f"`...` of macro {name} is not its last parameter", at)
+            raise DefinitionError(f"`...` of macro {name} is not its last parameter")
         if not _NAME.fullmatch(entry) or entry in names:
-            raise DefinitionError(f"the parameters of macro {name} are no list of different names", at)
+            raise DefinitionError(f"the parameters of macro {name} are no list of different names")
         names.append(entry)
     return tuple(names), rest

@@ -1,7 +1,8 @@
 """Preprocessing tokens (C11 6.4), as gcc's preprocessor finds them in assembler source, which is how it reads DTS.
 
 1. A name within a string, a character or a number is none: `"X"`, `'X'` and `0X` are never macros.
-2. What is no token of C (`@`, `\\`, a lone quotation mark) is a mark of one character.
+2. What is no token of C (`@`, `\\`) is a mark of one character; a quotation mark without another takes the rest of its
+   line.
 """
 
 from __future__ import annotations
@@ -10,14 +11,18 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-BLANKS = r"(?:[ \t\r\f\v]|\\\r?\n|/\*.*?\*/|//(?:\\\r?\n|[^\n])*)"
+# A comment without an end goes to the end of the text; nothing here is tried in a second way.
+COMMENT = r"(?>/\*(?:.*?\*/|.*)|//(?:\\\r?\n|[^\n])*+)"
+BLANK = rf"(?:[ \t\r\n\f\v]|\\\r?\n|{COMMENT})"
+# A string ends with its line at the latest, as gcc reads it; the rest of the line is left alone then.
+STRING = r"""(?:"(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?)"""
+NUMBER = r"\.?[0-9](?:[eEpP][-+]|[A-Za-z0-9_.])*+"
 _WORDS = (
     r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
-    r"|(?P<number>\.?[0-9](?:[eEpP][-+]|[A-Za-z0-9_.])*+)"
-    r"""|(?P<string>"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+')"""
+    rf"|(?P<number>{NUMBER})|(?P<string>{STRING})"
     r"|(?P<mark>\.\.\.|<<|>>|<=|>=|==|!=|&&|\|\||\#\#|->|\+\+|--|[^\s])"
 )
-_TOKEN = re.compile(rf"(?P<blanks>(?:{BLANKS}|\n)+)|{_WORDS}", re.DOTALL)
+_TOKEN = re.compile(rf"(?P<blanks>{BLANK}++)|{_WORDS}", re.DOTALL)
 
 # In a mark, what a following character would make another mark of; gcc puts a blank between (cpp_avoid_paste).
 _JOINS = frozenset({"<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "++", "--", "->", "##", "//", "/*"})

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from irqframe.dt._collected import Collected
 from irqframe.dt._collector import uncollected
+from irqframe.dt._directives import has_directives
 from irqframe.dt._parser import parse_source
-from irqframe.dt._places import SourceText
-from irqframe.dt._preprocessor import preprocess
+from irqframe.dt._places import SourceText, Text
 from irqframe.dt._resolve import resolve
 from irqframe.dt._tree import Tree
 
@@ -36,12 +36,20 @@ def parse_dts(
         InputError: with all findings of the run (E0002 to E0009, E01xx, E02xx).
     """
     report = Collected()
-    report = Collected()
     source = SourceText(file, text)
     report.sources.add(source)
     with uncollected():
-        ready = preprocess(source, include_dirs, defines, report)
+        ready = _preprocessed(source, include_dirs, defines, report)
         tree = resolve(parse_source(ready, file, include_dirs, report), file, report, symbols=symbols)
         report.stop_if_any()
     assert tree is not None
     return tree
+
+
+def _preprocessed(source: SourceText, include_dirs: Sequence[str], defines: Sequence[str], report: Collected) -> Text:
+    """The text as the C preprocessor leaves it; without a directive it stays dtc's, as it stands."""
+    if not defines and not has_directives(source.text):
+        return Text.plain(source)
+    from irqframe.dt._preprocessor import preprocess
+
+    return preprocess(source, include_dirs, defines, report)

@@ -16,7 +16,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from irqframe.dt._collected import Collected
-from irqframe.dt._directives import directive_at
+from irqframe.dt._directives import directive_at, is_first
 from irqframe.dt._escapes import unescape
 from irqframe.dt._files import TEXT_MAX, TooLargeError, find_file, read_bounded
 from irqframe.dt._places import MARKER, Places, SourceText, Text
@@ -86,7 +86,7 @@ class Run(NamedTuple):
 
 
 # Blanks, comments and line markers; a comment without an end is none.
-_SKIP = rf"(?:[ \t\r\n\f\v]+|//[^\n]*|/\*[^*]*\*+(?:[^/*][^*]*\*+)*/|^{MARKER})*+"
+_SKIP = rf"(?:[ \t\r\n\f\v]+|//[^\n]*|/\*[^*]*\*+(?:[^/*][^*]*\*+)*/|{MARKER})*+"
 _LABEL = r"(?P<label>[A-Za-z_][A-Za-z0-9_]*:)"
 _COMMON = (
     r"(?P<keyword>/(?:dts-v1|plugin|include|memreserve|bits|delete-property|delete-node|omit-if-no-ref|incbin)/)"
@@ -234,8 +234,7 @@ class Lexer:
     def begins_statement(self, token: Token) -> bool:
         """Whether `token`, the last word read, looks like the name of a property or node: first on its line."""
         text = self._now.text
-        line = text.rfind("\n", 0, token.start) + 1
-        return not text[line : token.start].strip() and _STATEMENT.match(text, token.start) is not None
+        return is_first(text, token.start) and _STATEMENT.match(text, token.start) is not None
 
     # What is no word
 
@@ -278,12 +277,12 @@ class Lexer:
 
     def _check_directive(self, source: _Open, start: int) -> None:
         """Refuse a directive of the preprocessor, which has been through with a text before it comes here."""
-        name = directive_at(source.text, start)
-        if name:
+        directive = directive_at(source.text, start)
+        if directive is not None:
             self.report.fail(
                 "E0110",
-                f"#{name} is for the C preprocessor, which does not see what /include/ takes in",
-                source.places.span(start, start + 1 + len(name)),
+                f"#{directive.name} is for the C preprocessor, which does not see what /include/ takes in",
+                source.places.span(start, directive.end),
                 expected="text that was preprocessed",
                 hint="include the file by #include",
             )

@@ -110,6 +110,8 @@ class Merger:
     def _merge(self, old: NodeSyntax, new: NodeSyntax) -> None:
         if old.deleted:
             old.deleted = False
+            if old.parent is not None:
+                old.parent.forget(old.name)
             for label in old.live_labels():  # only a deletion within the first block of its parent has any
                 self._enter_label(label.name, old)
         for name in old.add_labels(new.live_labels()):

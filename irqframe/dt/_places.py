@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from irqframe.errors import Span
 
 # As gcc -E writes them; the trailing numbers are flags.
-MARKER = r'#(?:line)?[ \t]+[0-9]{1,9}[ \t]+"(?:[^\\"\n]|\\.)*"(?:[ \t]+[0-9]+)*[ \t\r]*$'
 _MARKER = re.compile(r'^#(?:line)?[ \t]+([0-9]{1,9})[ \t]+"((?:[^\\"\n]|\\.)*)"(?:[ \t]+[0-9]+)*[ \t\r]*$', re.M)
+MARKER = re.sub(r"\((?!\?)", "(?:", _MARKER.pattern)
 _ESCAPED = re.compile(r"\\(.)")
 _LINE_END = re.compile(r"\n")
 
@@ -62,14 +61,19 @@ class SourceText:
         marked = self._marked[bisect_right(self._marked, offset, key=lambda marked: marked.offset) - 1]
         return marked.file, marked.line + line - bisect_right(starts, marked.offset), column
 
-    def lines(self) -> Iterator[tuple[str, int, str]]:
-        """Every line with the file and number that it is counted as; markers are none."""
+    def line(self, file: str, number: int) -> str | None:
+        """The line that is counted as line `number` of `file`, without its line end; None if there is none."""
         starts = self._index()
-        for at, end in pairwise([*starts, len(self.text) + 1]):
-            line = self.text[at : end - 1]
-            if not _MARKER.match(line):
-                file, number, _ = self.place(at)
-                yield file, number, line.rstrip("\r")
+        for index, marked in enumerate(self._marked):
+            if marked.file != file or number < marked.line:
+                continue
+            at = bisect_right(starts, marked.offset) - 1 + number - marked.line
+            end = self._marked[index + 1].offset if index + 1 < len(self._marked) else len(self.text) + 1
+            if at < len(starts) and starts[at] < end:
+                line = self.text[starts[at] : starts[at + 1] - 1 if at + 1 < len(starts) else len(self.text)]
+                if not _MARKER.match(line):
+                    return line.rstrip("\r")
+        return None
 
     def _index(self) -> list[int]:
         if not self._starts:
@@ -92,8 +96,6 @@ class Sources:
 
     def __init__(self, *others: Sources) -> None:
         self._texts: list[SourceText] = [text for other in others for text in other._texts]
-        self._lines: dict[tuple[str, int], str] = {}
-        self._indexed = 0
 
     def add(self, text: SourceText) -> None:
         """Enter a text."""
@@ -103,11 +105,8 @@ class Sources:
         """The line at the start of a place, without its line end; "" if there is none."""
         if not span.line:
             return ""
-        while self._indexed < len(self._texts):
-            text = self._texts[self._indexed]
-            self._lines.update({(file, number): line for file, number, line in text.lines()})
-            self._indexed += 1
-        return self._lines.get((span.file, span.line), "")
+        lines = (text.line(span.file, span.line) for text in reversed(self._texts))
+        return next((line for line in lines if line is not None), "")
 
 
 class Segment(NamedTuple):

@@ -3,8 +3,7 @@
 1. Text between directives goes out as it came, comments and line ends included; only macro calls are replaced. So all
    that was not made by a macro keeps its place, and what was has the place of its call.
 2. A line that begins with `#` and no directive's name is text (`#address-cells`), as in assembler source.
-3. A text without any directive is left alone: what is no business of a preprocessor then stays dtc's.
-4. What is read, what is included and what comes of macros is bounded.
+3. What is read, what is included and what comes of macros is bounded.
 """
 
 from __future__ import annotations
@@ -19,18 +18,15 @@ from irqframe.dt._cpp_expand import Expander, ExpansionError, Following, TooMuch
 from irqframe.dt._cpp_includes import DEPTH_MAX, Includes
 from irqframe.dt._cpp_macros import Macro
 from irqframe.dt._cpp_output import Output
-from irqframe.dt._cpp_tokens import CppToken, spelled, would_join
-from irqframe.dt._directives import directive_at, has_directives
+from irqframe.dt._cpp_tokens import COMMENT, NUMBER, STRING, CppToken, spelled, would_join
+from irqframe.dt._directives import directive_at
 from irqframe.dt._files import TEXT_MAX
 from irqframe.dt._places import SourceText, Text
 
 COMMAND_LINE = "<command line>"
 
 # What stands still: strings, comments, numbers, of which no part is a name; then what may matter.
-_STILL = (
-    r"""(?P<still>"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+'|//(?:\\\n|[^\n])*+|/\*.*?\*/"""
-    r"""|\.?[0-9](?:[eEpP][-+]|[A-Za-z0-9_.])*+)"""
-)
+_STILL = rf"(?P<still>{STRING}|{COMMENT}|{NUMBER})"
 _LIVE = re.compile(rf"{_STILL}|(?P<hash>\#)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<splice>\\\r?\n)", re.DOTALL)
 _SKIPPED = re.compile(rf"{_STILL}|(?P<hash>\#)", re.DOTALL)
 
@@ -45,13 +41,11 @@ def preprocess(source: SourceText, include_dirs: Sequence[str], defines: Sequenc
         report: takes the findings (E0002 to E0006, E0118 to E0123, W0125, W0126).
 
     Returns:
-        The text; `source` as it stands if no directive is in it.
+        The text.
 
     Raises:
         InputError: it cannot be read on at all.
     """
-    if not defines and not has_directives(source.text):
-        return Text.plain(source)
     return _Preprocessor(source.name, include_dirs, report).run(source, defines)
 
 
@@ -72,7 +66,10 @@ class _Preprocessor:
     def run(self, source: SourceText, defines: Sequence[str]) -> Text:
         """All of it."""
         if defines:
-            lines = [f"#define {name} {value if equals else 1}" for name, equals, value in map(_split, defines)]
+            lines = [
+                f"#define {name} {value if equals else 1}"
+                for name, equals, value in (define.partition("=") for define in defines)
+            ]
             given = SourceText(COMMAND_LINE, "\n".join(lines))
             self.report.sources.add(given)
             self._file(given)
@@ -104,6 +101,7 @@ class _Preprocessor:
         at = copied = 0
         while found := (_LIVE if groups.live else _SKIPPED).search(text, at):
             kind, start, at = found.lastgroup, found.start(), found.end()
+            self._here = (source, start)
             if kind == "name":
                 if found[0] in self.macros:
                     replaced = self._call(source, copied, start, at, self.macros[found[0]])
@@ -111,14 +109,19 @@ class _Preprocessor:
                         at = copied = replaced
             elif kind == "splice" or (kind == "still" and found[0].startswith("//") and "\n" in found[0]):
                 # A spliced line, and a comment that goes on behind one, which the scanner of DTS would end too early.
-                output.copy(source, copied, start)
+                if groups.live:
+                    output.copy(source, copied, start)
                 copied = at
+            elif kind == "still" and text.startswith("/*", start):
+                if not text.endswith("*/", start + 4, at):
+                    place = self.directives.place(source, start, start + 2)
+                    self.report.fail("E0107", "the comment has no end", place, expected="*/")
             elif kind == "hash":
-                name = directive_at(text, start)
-                if name:
+                directive = directive_at(text, start)
+                if directive is not None:
                     if groups.live:
                         output.copy(source, copied, start)
-                    included, at = self.directives.carry_out(source, start, name, groups)
+                    included, at = self.directives.carry_out(source, start, directive, groups)
                     copied = at
                     if included is not None:
                         self._include(included, source, start, at)
@@ -126,9 +129,10 @@ class _Preprocessor:
             output.copy(source, copied, len(text))
         output.end_line(source)
         for start in groups.unclosed():
-            name = directive_at(text, start)
-            span = self.directives.place(source, start, text.index(name, start) + len(name))
-            self.report.add("E0119", f"#{name} has no #endif", span, expected="#endif in the same file")
+            directive = directive_at(text, start)
+            assert directive is not None
+            span = self.directives.place(source, start, directive.end)
+            self.report.add("E0119", f"#{directive.name} has no #endif", span, expected="#endif in the same file")
         self._depth -= 1
 
     def _include(self, included: SourceText, source: SourceText, start: int, end: int) -> None:
@@ -141,7 +145,6 @@ class _Preprocessor:
 
     def _call(self, source: SourceText, copied: int, start: int, end: int, macro: Macro) -> int | None:
         """Replace a macro's call, whose name stands from `start` to `end`; where it ends, None if it is none."""
-        self._here = (source, start)
         last: str
         if macro.literal is not None:
             made, last = macro.literal, macro.body[-1].text if macro.body else ""
@@ -174,10 +177,6 @@ class _Preprocessor:
         if self.output.size > TEXT_MAX:
             span = self.directives.place(source, start, end)
             self.report.fail("E0123", f"the text grows to more than {TEXT_MAX >> 20} MiB", span)
-
-
-def _split(define: str) -> tuple[str, str, str]:
-    return define.partition("=")
 
 
 def _defined(macro: Macro) -> str:

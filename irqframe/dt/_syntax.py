@@ -77,6 +77,7 @@ class NodeSyntax:
         path: full path; known once the tree is complete.
         parent: the node whose block it stands in, after merging; None for the root.
         position: its place among the children of `parent`.
+        by_live: what `live_child` has found behind a child that is deleted.
     """
 
     name: str
@@ -93,6 +94,7 @@ class NodeSyntax:
     path: str = ""
     parent: NodeSyntax | None = None
     position: int = 0
+    by_live: dict[str, NodeSyntax | None] = field(default_factory=dict)
 
     def live_labels(self) -> Iterator[Label]:
         """The labels that are not deleted, in dtc's order: the newest first."""
@@ -118,6 +120,7 @@ class NodeSyntax:
         """Append a child."""
         child.parent = self
         child.position = len(self.children)
+        self.forget(child.name)
         self.children.append(child)
         if not child.deleted:
             self.alive.append(child)
@@ -137,7 +140,15 @@ class NodeSyntax:
         found = self.by_child.get(name)
         if found is None or not found.deleted:
             return found
-        return next((child for child in self.children if child.name == name and not child.deleted), None)
+        live = self.by_live.get(name, found)
+        if live is not None and live.deleted:
+            others = (child for child in self.children if child.name == name and not child.deleted)
+            self.by_live[name] = live = next(others, None)
+        return live
+
+    def forget(self, name: str) -> None:
+        """Look anew for the child of that name: one was added, or is back."""
+        self.by_live.pop(name, None)
 
     def live_property(self, name: str) -> PropertySyntax | None:
         """The first property of that name that is not deleted."""
