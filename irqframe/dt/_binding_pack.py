@@ -111,10 +111,10 @@ def _kept(earlier: Pack | None) -> Iterator[tuple[tuple[str, str, int, int], tup
         return
     try:
         for entry in entries_of(earlier):
-            schema = earlier.read(entry.piece)
-            if schema is not None or entry.faults:
-                offset, size = entry.piece[:2]
-                yield entry.key, (earlier.data[offset : offset + size], entry.faults)
+            offset, size = entry.piece[:2]
+            text = earlier.data[offset : offset + size]
+            if entry.faults or earlier.read(entry.piece) is not None:
+                yield entry.key, (b"" if entry.faults else text, entry.faults)
     except (LookupError, TypeError, ValueError):
         return
 

@@ -264,8 +264,9 @@ def test_documents_are_read_once(folder: Folder, cache: Path) -> None:
 
 
 def test_only_what_changed_is_read_again(folder: Folder) -> None:
-    place = folder(good=GOOD, other=OTHER)
-    read(place)
+    # One that cannot be used, and comes first.
+    place = folder(a="- a", good=GOOD, other=OTHER)
+    assert read(place) == 3
     path = place / "test" / "good.yaml"
     path.write_text(GOOD.replace("maximum: 4", "maximum: 9999"))
     settle(path)
