@@ -37,6 +37,10 @@ def parse_source(text: Text, file: str, include_dirs: Sequence[str], report: Col
     return _Parser(words, include_dirs).source()
 
 
+# What may follow the name of a property; of a node with a unit address nothing of it may.
+_ENDS_PROPERTY = ("=", ";", "}", "end")
+
+
 class _Parser:
     def __init__(self, words: Words, include_dirs: Sequence[str]) -> None:
         self.words = words
@@ -45,6 +49,11 @@ class _Parser:
         self.found = Source()
         self.nodes = 0
         self.properties = 0
+        # Nodes with a property behind a subnode, which is one fault however many there are.
+        self.unordered: set[int] = set()
+        # Where the last node ended, and whether something stood outside of all nodes.
+        self.ended: Span | None = None
+        self.strayed = False
 
     def source(self) -> Source:
         self._header()
@@ -108,6 +117,8 @@ class _Parser:
             self._block(_node("", target.span, labels), target)
         elif kind == "/memreserve/":
             self._memreserve(labels)
+        elif kind == "name" and self.ended is not None:
+            self._stray(labels, self.ended)
         elif labels:
             words.fault("'/memreserve/' or a reference behind a label")
             raise SyntaxFaultError
@@ -116,7 +127,8 @@ class _Parser:
         elif kind in ("/dts-v1/", "/plugin/"):
             self._version(words.take())
         else:
-            words.fault("'/', a reference, or the end of the text")
+            if kind != "}" or not self.strayed:
+                words.fault("'/', a reference, or the end of the text")
             if kind == "}":
                 words.take()
             raise SyntaxFaultError
@@ -155,35 +167,65 @@ class _Parser:
             labels.append(Label(label.text, label.span))
         return labels
 
+    def _stray(self, labels: list[Label], ended: Span) -> None:
+        """What belongs in a node and stands outside of all: a brace too many or too few has ended one early.
+
+        That is one fault; the rest is read as if the node went on.
+        """
+        token = self.words.token
+        if not self.strayed:
+            self.strayed = True
+            self.report.add(
+                "E0103",
+                f"{token.text[:40]} stands outside of all nodes",
+                token.span,
+                expected="'/', a reference, or the end of the text",
+                hint="a } too many or a { too few above has ended the node early",
+                related=((ended, "the node around it ends here"),),
+            )
+        root = NodeSyntax("", token.span)
+        self.found.statements.append(Block(root))
+        self._inside(root, labels)
+
     # Nodes
 
     def _block(self, root: NodeSyntax, target: Reference | None) -> None:
         self.words.expect("{")
         self.found.statements.append(Block(root, target))
+        self._inside(root, [])
+
+    def _inside(self, root: NodeSyntax, labels: list[Label]) -> None:
+        """Read the statements of a node up to the `}` that ends it; `labels` stand before the first."""
+        words = self.words
         stack = [root]
         while stack:
             node = stack[-1]
-            kind = self.words.token.kind
+            kind = words.token.kind
             try:
                 if kind == "}":
                     stack.pop()
-                    self.words.take()
-                    self.words.end_statement()
+                    self.ended = words.take().span
+                    words.end_statement()
                 elif kind == "end":
-                    name = node.name or "/"
-                    self.words.fault("'}' to end node " + name)
+                    self._not_ended(node)
                     return
                 else:
-                    child = self._statement(node, len(stack))
+                    child = self._statement(node, len(stack), labels)
                     if child is not None:
                         stack.append(child)
             except SyntaxFaultError:
-                self.words.skip_statement()
+                words.skip_statement()
+            labels = []
 
-    def _statement(self, node: NodeSyntax, depth: int) -> NodeSyntax | None:
-        """Read one statement of a node; if it opens a child, the child."""
+    def _not_ended(self, node: NodeSyntax) -> None:
+        """The text ends in a node; that is no fault of its own if another brace was wrong, or a part was left out."""
+        if not self.strayed and not any(finding.code == "E0119" for finding in self.report.findings):
+            self.words.fault(f"'}}' to end node {node.name or '/'}")
+
+    def _statement(self, node: NodeSyntax, depth: int, labels: list[Label]) -> NodeSyntax | None:
+        """Read one statement of a node, some of whose labels may be read; if it opens a child, the child."""
         words = self.words
-        labels = self._labels()
+        labels = labels + self._labels()
         omit = False
         while words.take_if("/omit-if-no-ref/"):
             omit = True
@@ -201,7 +243,7 @@ class _Parser:
             node.add_child(gone)
         elif kind == "name":
             name = words.take()
-            if omit or words.token.kind == "{":
+            if omit or words.token.kind == "{" or ("@" in name.text and words.token.kind not in _ENDS_PROPERTY):
                 return self._child(node, name, labels, depth, omit=omit)
             self._property(node, name, labels, deleted=False)
         else:
@@ -213,7 +255,7 @@ class _Parser:
         if depth >= DEPTH_MAX:
             self.report.add("E0112", f"nodes are nested more than {DEPTH_MAX} deep", name.span)
             raise SyntaxFaultError
-        self.words.expect("{")
+        self.words.open_block()
         self.nodes += 1
         if self.nodes > NODES_MAX:
             self.report.fail("E0212", f"the tree has more than {NODES_MAX} nodes", name.span)
@@ -224,7 +266,8 @@ class _Parser:
 
     def _property(self, node: NodeSyntax, name: Token, labels: list[Label], *, deleted: bool) -> None:
         prop = PropertySyntax(name.text, name.span, labels, deleted=deleted)
-        if node.children:
+        if node.children and id(node) not in self.unordered:
+            self.unordered.add(id(node))
             self.report.add(
                 "E0113",
                 f"property {name.text} stands behind a subnode",

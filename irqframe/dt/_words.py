@@ -17,6 +17,10 @@ _DESCRIPTIONS = {
 }
 
 
+# Where one of these stands instead of `{`, the node was not meant to be one.
+_NEVER_IN_NODE = frozenset({"bad", "end", "}", ";", "=", "<", ">", "(", ")", ",", "string"})
+
+
 class SyntaxFaultError(Exception):
     """The statement cannot be read on; its finding is reported."""
 
@@ -120,6 +124,26 @@ class Words:
                 return
         raise SyntaxFaultError
 
+    def open_block(self) -> None:
+        """The `{` of a node; if it is missing, say so and go on as if it were there."""
+        if self.take_if("{"):
+            return
+        if self.token.kind in _NEVER_IN_NODE:
+            self.expect("{")
+        self.report.add("E0103", "expected '{' behind this", self._behind(), expected="'{'", found=self._found())
+        self.token = self.lexer.again(self.token)
+
+    def _behind(self) -> Span:
+        """The place behind the last word."""
+        last = self.last.span
+        return Span(last.file, last.end_line, last.end_column, last.end_line, last.end_column + 1)
+
+    def _found(self) -> str:
+        """What stands where something is missing."""
+        last, here = self.last.span, self.token.span
+        same_line = here.file == last.file and here.line == last.end_line
+        return _as_written(self.token) if same_line and self.token.kind != "end" else "the end of the line"
+
     def end_statement(self) -> None:
         """The `;` that ends a statement; if it is missing at the end of a line, say so and go on behind it.
 
@@ -133,8 +157,7 @@ class Words:
         elsewhere = here.file != last.file or here.line != last.end_line
         if token.kind == "bad" or not (elsewhere or token.kind in ("}", "end")):
             self.expect(";")
-        place = Span(last.file, last.end_line, last.end_column, last.end_line, last.end_column + 1)
-        self.report.add("E0103", "expected ';' behind this", place, expected="';'", found="the end of the line")
+        self.report.add("E0103", "expected ';' behind this", self._behind(), expected="';'", found=self._found())
         self.token = self.lexer.again(token)
 
     def skip_statement(self) -> None:

@@ -302,3 +302,29 @@ def test_codes_are_documented() -> None:
     assert all(len(code) == 5 and code[0] in "EW" and meaning for code, meaning in CODES.items())
     with pytest.raises(TypeError):
         CODES["E9999"] = "x"  # type: ignore[index]
+
+
+def test_a_node_without_its_brace_is_read_all_the_same() -> None:
+    text = node("cpus {\ncpu1: cpu@1\nreg = <1>;\n};\nother { a = <&nobody>; };\n};\nref = <&cpu1>;")
+    found = {(one.code, str(one.span)) for one in findings(text)}
+    assert found == {("E0103", "t.dts:4:12"), ("E0203", "t.dts:7:14"), ("E0113", "t.dts:9:1")}
+
+
+def test_a_brace_too_many_is_one_fault() -> None:
+    text = node("a { };\n};\nl: b { };\nc { d = <&l &m>; };\ne { };")
+    (stray, unknown) = findings(text)
+    assert (stray.code, str(stray.span), stray.message) == ("E0103", "t.dts:5:4", "b stands outside of all nodes")
+    assert str(stray.related[0][0]) == "t.dts:4:1"
+    assert (unknown.code, str(unknown.span)) == ("E0203", "t.dts:6:12")
+
+
+def test_properties_behind_a_subnode_are_one_fault_of_their_node() -> None:
+    assert [one.code for one in findings(node("n { };\na;\nb;\nm { o { }; c; };"))] == ["E0113", "E0113"]
+
+
+def test_what_a_condition_leaves_out_is_not_missed() -> None:
+    assert only("/dts-v1/;\n/ {\n#ifdef X\na;\n};\n").code == "E0119"
+
+
+def test_what_stands_in_the_place_of_a_semicolon_is_named() -> None:
+    assert only('/dts-v1/;\n/ { n { a = "x" }; };').found == "'}'"
