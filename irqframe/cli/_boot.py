@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from irqframe.cli._machines import machine_from
+from irqframe.cli._reading import Reading, load_tree
+from irqframe.errors import InputError
+
 if TYPE_CHECKING:
     from irqframe.dt import Tree
     from irqframe.machine import Boot, Machine
 
 _SIZE = re.compile(r"(0[xX][0-9a-fA-F]+|[0-9]+)([KMGT]?)")
 _UNITS = "KMGT"
+
+# No installed irqchip serves the tree's controllers, or more than one does.
+_UNSERVED = {"E0601", "E0602", "E0605"}
 
 
 def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
@@ -59,6 +66,30 @@ def boot_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def tree_to_write(path: str, irqchip: str | None, reading: Reading, boot: Boot) -> Tree:
+    """The tree that a command writes.
+
+    That of a machine is checked first. If nothing but reading is asked for, an overlay is written too, as it is
+    compiled, and a tree that no installed irqchip serves, with a note that its interrupts were not checked.
+    """
+    from irqframe import dt
+    from irqframe.machine import Boot
+
+    tree = load_tree(path, reading, overlay_too=True)
+    plain = irqchip is None and boot == Boot()
+    if plain and dt.is_overlay(tree):
+        return tree
+    dt.refuse_overlay(tree)
+    try:
+        machine = machine_from(lambda: tree, irqchip)
+    except InputError as error:
+        if plain and {finding.code for finding in error.findings if finding.is_error} <= _UNSERVED:
+            click.echo(f"irqframe: note: {tree.file}: served by no installed irqchip, and written unchecked", err=True)
+            return tree
+        raise
+    return written_tree(machine, boot)
 
 
 def written_tree(machine: Machine, boot: Boot) -> Tree:

@@ -46,13 +46,18 @@ def tree_of(path: str, irqchip: str | None, reading: Reading) -> Tree:
 
 def machine_of(path: str, irqchip: str | None, reading: Reading) -> Machine:
     """Read a machine and, if `irqchip` is another than its own, re-target it."""
+    return machine_from(lambda: load_tree(path, reading), irqchip)
+
+
+def machine_from(read: Callable[[], Tree], irqchip: str | None) -> Machine:
+    """As `machine_of`, of the tree that `read` gives."""
     from irqframe.flow import find
     from irqframe.machine import load_machine, retarget
 
     plugins = installed()
     if irqchip is not None:
         find(irqchip, plugins)
-    tree = load_tree(path, reading)
+    tree = read()
     try:
         machine = load_machine(tree, plugins)
     except InputError as error:

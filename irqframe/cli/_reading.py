@@ -61,8 +61,14 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def load_tree(path: str, reading: Reading) -> Tree:
-    """Read a DTS or a DTB, `-` being standard input, and apply the overlays."""
+def load_tree(path: str, reading: Reading, *, overlay_too: bool = False) -> Tree:
+    """Read a DTS or a DTB, `-` being standard input, and apply the overlays.
+
+    Args:
+        path: the file.
+        reading: how.
+        overlay_too: whether it may be an overlay itself.
+    """
     from irqframe import dt
 
     trees: list[Tree] = []
@@ -77,7 +83,8 @@ def load_tree(path: str, reading: Reading) -> Tree:
     if findings:
         raise InputError(findings)
     tree, *changes = trees
-    dt.refuse_overlay(tree)
+    if changes or not overlay_too:
+        dt.refuse_overlay(tree)
     for change in changes:
         tree = dt.apply_overlay(tree, change)
     return tree

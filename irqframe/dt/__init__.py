@@ -23,7 +23,7 @@ from irqframe.dt._load import load
 from irqframe.dt._machine_nodes import Cpu, PmuNode, Region, TimerNode, cpus, memory, pmu, timer
 from irqframe.dt._msi import MsiRef, msi_routes
 from irqframe.dt._msi_ranges import MsiRange, msi_ranges
-from irqframe.dt._overlay import apply_overlay, refuse_overlay
+from irqframe.dt._overlay import apply_overlay, is_overlay, refuse_overlay
 from irqframe.dt._shipped import machine_bindings
 from irqframe.dt._status import enabled, is_enabled
 from irqframe.dt._symbols import add_symbols
@@ -64,6 +64,7 @@ __all__ = [
     "intx_routes",
     "is_controller",
     "is_enabled",
+    "is_overlay",
     "load",
     "load_bindings",
     "machine_bindings",

@@ -55,13 +55,18 @@ def apply_overlay(base: Tree, overlay: Tree) -> Tree:
     return tree
 
 
+def is_overlay(tree: Tree) -> bool:
+    """Whether a tree is an overlay: a change to another one."""
+    return _fragment(tree) is not None
+
+
 def refuse_overlay(tree: Tree) -> None:
     """Refuse an overlay where a whole tree is expected.
 
     Raises:
         InputError: it is one (E0224).
     """
-    fragment = next((node for node in tree.root.children.values() if OVERLAY in node.children), None)
+    fragment = _fragment(tree)
     if fragment is not None:
         report = Collected()
         report.sources = tree.sources
@@ -72,6 +77,10 @@ def refuse_overlay(tree: Tree) -> None:
             path=fragment.path,
             hint="give the base it belongs to, and apply it with --overlay",
         )
+
+
+def _fragment(tree: Tree) -> Node | None:
+    return next((node for node in tree.root.children.values() if OVERLAY in node.children), None)
 
 
 def _refuse_tree(overlay: Tree, report: Collected) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from irqframe.dt import Tree, load
+from irqframe.dt import Tree, load, read_dtb, to_dtb
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Process = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -65,3 +66,16 @@ def test_a_file_that_cannot_be_written(
     result = irqframe(name, virt_dts, "-o", tmp_path / output)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == f"irqframe: error: {tmp_path / output}: {why}\n"
+
+
+def test_a_tree_that_nobody_serves_is_written_as_it_was_read(irqframe: Run, tmp_path: Path) -> None:
+    dump = Path(__file__).parents[1] / "dt" / "data" / "virt-gicv3.dtb.gz"
+    before = read_dtb(gzip.decompress(dump.read_bytes()), "virt")
+    (tmp_path / "in.dtb").write_bytes(gzip.decompress(dump.read_bytes()))
+    result = irqframe("dtb", tmp_path / "in.dtb", "-o", tmp_path / "out.dtb")
+    assert result.returncode == 0
+    assert "served by no installed irqchip" in result.stderr
+    assert (tmp_path / "out.dtb").read_bytes() == to_dtb(before)
+    refused = irqframe("dtb", tmp_path / "in.dtb", "--bootable", "-o", tmp_path / "boot.dtb")
+    assert refused.returncode == 1
+    assert "E0601" in refused.stderr

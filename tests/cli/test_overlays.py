@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from irqframe.dt import Tree, load
+from irqframe.dt import Tree, is_overlay, load
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Process = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -153,9 +153,10 @@ def test_faults_of_all_files_together(irqframe: Run, rvic_dts: Path, serial: Pat
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize("name", ["check", "dtb", "dts", "inspect", "run"])
-def test_overlay_in_place_of_a_machine(irqframe: Run, serial: Path, name: str) -> None:
-    result = irqframe(name, serial, *(["-o", "/dev/null"] if name in ("dtb", "dts") else []))
+@pytest.mark.parametrize("arguments", ["check", "inspect", "run", "dtb --append x -o x", "dts --irqchip rvic"])
+def test_overlay_in_place_of_a_machine(irqframe: Run, serial: Path, arguments: str) -> None:
+    name, *options = arguments.split()
+    result = irqframe(name, serial, *options)
     assert result.returncode == 1
     assert f"{serial}:3:1: error[E0224]" in result.stderr
     assert "apply it with --overlay" in result.stderr
@@ -171,3 +172,11 @@ def test_overlay_from_standard_input(process: Process, rvic_dts: Path) -> None:
     result = process("check", rvic_dts, "--overlay", "-", stdin=SERIAL.encode())
     assert (result.returncode, result.stderr) == (0, b"")
     assert b"28 sources" in result.stdout
+
+
+def test_an_overlay_is_written_as_it_is_compiled(irqframe: Run, serial: Path, tmp_path: Path) -> None:
+    assert irqframe("dtb", serial, "-o", tmp_path / "ours.dtbo").returncode == 0
+    tree = load(tmp_path / "ours.dtbo")
+    assert is_overlay(tree)
+    assert "__fixups__" in tree.root.children
+    assert "__overlay__" in irqframe("dts", serial).stdout

@@ -315,7 +315,7 @@ def test_a_brace_too_many_is_one_fault() -> None:
     (stray, unknown) = findings(text)
     assert (stray.code, str(stray.span), stray.message) == ("E0103", "t.dts:5:4", "b stands outside of all nodes")
     assert str(stray.related[0][0]) == "t.dts:4:1"
-    assert (unknown.code, str(unknown.span)) == ("E0203", "t.dts:6:12")
+    assert (unknown.code, str(unknown.span)) == ("E0203", "t.dts:6:13")
 
 
 def test_properties_behind_a_subnode_are_one_fault_of_their_node() -> None:
