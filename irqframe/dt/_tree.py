@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -116,10 +117,9 @@ class Property:
 
     def span_at(self, offset: int) -> Span:
         """Place of the piece that holds byte `offset`; the property's own place if no piece does."""
-        for piece in self.pieces:
-            if piece.offset <= offset < piece.offset + piece.size:
-                return piece.span
-        return self.span
+        pieces = self.pieces
+        at = bisect_right(pieces, offset, key=lambda piece: piece.offset) - 1
+        return pieces[at].span if at >= 0 and offset < pieces[at].offset + pieces[at].size else self.span
 
     @property
     def cells(self) -> tuple[int, ...]:

@@ -162,16 +162,14 @@ def _memories(tree: Tree) -> list[Node]:
 
 def _memory(tree: Tree) -> Iterator[Finding]:
     """Regions by address; each is compared with the one that reaches furthest of those before it."""
-    regions = sorted(
-        (address, size, order, index, node)
-        for order, node in enumerate(filter(is_enabled, _memories(tree)))
-        for index, (address, size) in enumerate(reg(node))
-        if size
-    )
+    regions = []
+    for order, node in enumerate(filter(is_enabled, _memories(tree))):
+        places = reg(node)
+        width = len(node.properties["reg"].data) // len(places) if places else 0
+        regions += [(address, size, order, index * width, node) for index, (address, size) in enumerate(places) if size]
     before: tuple[int, int, Span] | None = None
-    for address, size, _, index, node in regions:
-        prop = node.properties["reg"]
-        place = prop.span_at(index * len(prop.data) // len(reg(node)))
+    for address, size, _, offset, node in sorted(regions, key=lambda region: region[:4]):
+        place = node.properties["reg"].span_at(offset)
         if before is not None and address < before[0] + before[1]:
             yield Finding(
                 "E0609",

@@ -103,12 +103,12 @@ def chain_of_maps(size: int) -> bytes:
     """Many rows, each through as many maps as there may be."""
     root = _root()
     for phandle in range(1, 16):
-        rows = (size - 3000) // 16 if phandle == 1 else 1
+        rows = (size - 3000) // 32 if phandle == 1 else 1
         node = _provider(root, phandle, 1, "interrupt-map")
         node.set_cells("interrupt-map", *[cell for row in range(rows) for cell in (row, phandle + 1, 0)])
         node.set_cells("interrupt-map-mask", 0xFFFFFFFF if phandle == 1 else 0)
     _provider(root, 16).set_strings("compatible", "arm,gic-400")
-    _node("d", root, interrupt_parent=[1], interrupts=range(size // 16))
+    _node("d", root, interrupt_parent=[1], interrupts=range(size // 32))
     return _written(root)
 
 
@@ -188,6 +188,16 @@ def many_properties(size: int) -> bytes:
     node.set_strings("compatible", _GIC[1])
     for number in range(size // 18):
         node.set(f"{number:x}", b"")
+    return _written(root)
+
+
+def many_names_of_a_pattern(size: int) -> bytes:
+    """What a closed schema allows by a pattern."""
+    root = _root()
+    node = _node(_GIC[0], root)
+    node.set_strings("compatible", _GIC[1])
+    for number in range(size // 32):
+        node.set(f"pinctrl-{number}", b"")
     return _written(root)
 
 
@@ -348,6 +358,7 @@ _SHAPES: Mapping[str, tuple[Callable[[int], bytes], ...]] = MappingProxyType(
             many_cpus,
             much_memory,
             many_properties,
+            many_names_of_a_pattern,
             many_children,
             many_strings,
             one_long_string,
