@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -117,8 +118,17 @@ class BindingSet:
         self.types = PropertyTypes()
         for index in self._indexes:
             self.types.add(index.types)
+        self._begin()
+
+    def _begin(self) -> None:
         self._registry = SchemaRegistry(self.schema)
         self._bindings: dict[str, Binding] = {}
+
+    def anew(self) -> BindingSet:
+        """The same documents, none of which was applied yet: what is found while trees are checked is not shared."""
+        made = copy.copy(self)
+        made._begin()
+        return made
 
     def schema(self, name: str) -> Schema | None:
         """What the document with an `$id` means; None if there is none."""

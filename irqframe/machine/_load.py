@@ -78,7 +78,7 @@ def examine(
         *check_nodes(tree, controllers, refs, msis, {finding.path for finding in found}),
     )
     documents = (*dt.machine_bindings(), *_bindings(plugin))
-    bindings = _binding_set(documents, folders)
+    bindings = _binding_set(documents, folders).anew()
     schema_findings = dt.validate(tree, bindings)
     found += dt.document_findings(tree, bindings)
     if plugin is None or plugin.chip is None:

@@ -1,9 +1,11 @@
 """From a tree to a machine: what is found, and each rule of the machine broken once, at its place."""
 
+from pathlib import Path
+
 import pytest
 
 from irqframe import Irqchip, PluginError, Source, SourceKind, SpecifierError, Trigger, hookimpl
-from irqframe.dt import Tree, parse_dts
+from irqframe.dt import Tree, parse_dts, read_binding_folders
 from irqframe.errors import Finding, InputError
 from irqframe.flow import NodeRef, Plugin
 from irqframe.machine import CODES, examine, load_machine
@@ -28,6 +30,28 @@ class Plain(Irqchip):
 
 LATCH = Plugin("latch", "irqframe-latch", "1", "latch:Latch", Latch)
 PLAIN = Plugin("plain", "irqframe-plain", "1", "plain:Plain", Plain)
+
+BINDING = """\
+%YAML 1.2
+---
+$id: http://devicetree.org/schemas/test/NAME.yaml#
+$schema: http://devicetree.org/meta-schemas/core.yaml#
+title: A device
+maintainers: [nobody <nobody@example.org>]
+properties:
+  compatible:
+    const: test,NAME
+  test,limit:
+    $ref: REFERENCE
+additionalProperties: true
+"""
+# Each level of children doubles the work, so a deep tree is too much.
+DEEP = (
+    BINDING.replace("NAME", "deep").partition("properties:")[0]
+    + "select:\n  required: [start]\npatternProperties: {'^c': {$ref: '#/$defs/n'}}\n$defs:\n  n:\n    type: object\n"
+    + "    properties: {wrong: false}\n    allOf:\n"
+    + "      - patternProperties: {'^c': {$ref: '#/$defs/n'}}\n" * 4
+)
 
 MACHINE = """\
 /dts-v1/;
@@ -206,3 +230,32 @@ def test_a_row_that_another_row_goes_through_is_no_source_of_its_own() -> None:
     outer = "outer { #interrupt-cells = <1>; #address-cells = <0>; interrupt-map = <9 &nexus 1>; };"
     machine = load_machine(tree(NEXUS + outer), (LATCH,))
     assert [(one.name, one.source.number) for one in machine.sources] == [("nexus row 0x2", 6), ("outer row 0x9", 5)]
+
+
+def test_what_one_tree_needed_is_not_told_of_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IRQFRAME_CACHE_DIR", "")
+    for name, reference in (("one", "/schemas/nowhere.yaml#"), ("other", "/schemas/types.yaml#/definitions/uint32")):
+        (tmp_path / f"{name}.yaml").write_text(BINDING.replace("NAME", name).replace("REFERENCE", reference))
+    folders = read_binding_folders([tmp_path])
+    told = []
+    for name in ("one", "other", "one"):
+        tree = parse_dts(f'/dts-v1/; / {{ n {{ compatible = "test,{name}"; }}; }};', "t.dts")
+        _, found = examine(tree, (LATCH,), folders)
+        told.append([finding.code for finding in found if finding.code == "W0516"])
+    assert told == [["W0516"], [], ["W0516"]]
+
+
+def test_a_tree_that_is_too_much_for_a_binding_leaves_it_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IRQFRAME_CACHE_DIR", "")
+    monkeypatch.setattr("irqframe.dt._schema_registry.LOOKS_MAX", 2_000)
+    (tmp_path / "deep.yaml").write_text(DEEP)
+    folders = read_binding_folders([tmp_path])
+    deep = "c { " * 7 + "};" * 7
+    told = []
+    for children in (deep, "c { wrong; };"):
+        tree = parse_dts(f"/dts-v1/; / {{ n {{ start; {children} }}; }};", "t.dts")
+        _, found = examine(tree, (LATCH,), folders)
+        told.append({finding.code for finding in found if finding.path.startswith("/n") and finding.code != "W0518"})
+        told.append({finding.code for finding in found if finding.code == "W0517"})
+    assert told[1] == {"W0517"}
+    assert (told[2], told[3]) == ({"E0505"}, set())
