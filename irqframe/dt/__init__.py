@@ -24,6 +24,7 @@ from irqframe.dt._machine_nodes import Cpu, PmuNode, Region, TimerNode, cpus, me
 from irqframe.dt._msi import MsiRef, msi_routes
 from irqframe.dt._msi_ranges import MsiRange, msi_ranges
 from irqframe.dt._overlay import apply_overlay, is_overlay, refuse_overlay
+from irqframe.dt._report import bounded
 from irqframe.dt._shipped import machine_bindings
 from irqframe.dt._status import enabled, is_enabled
 from irqframe.dt._symbols import add_symbols
@@ -54,6 +55,7 @@ __all__ = [
     "add_symbols",
     "addresses",
     "apply_overlay",
+    "bounded",
     "copy_tree",
     "cpus",
     "distinct",

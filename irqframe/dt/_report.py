@@ -6,7 +6,8 @@ And the words they share.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
+from itertools import islice
 
 from irqframe.dt._names import TREE_FINDINGS_MAX
 from irqframe.dt._tree import Node, Property
@@ -52,6 +53,14 @@ class Report:
 def more_than_these(span: Span) -> Finding:
     """What stands behind as many findings as are listed."""
     return Finding("E0009", "there are more findings than these", span)
+
+
+def bounded(findings: Iterable[Finding]) -> list[Finding]:
+    """As many findings as are listed, and `more_than_these` if there are others; none of those is looked for."""
+    every = iter(findings)
+    found = list(islice(every, TREE_FINDINGS_MAX))
+    found += (more_than_these(rest.span) for rest in islice(every, 1))
+    return found
 
 
 def cell_span(prop: Property, cell: int) -> Span:

@@ -118,7 +118,7 @@ class Property:
     def span_at(self, offset: int) -> Span:
         """Place of the piece that holds byte `offset`; the property's own place if no piece does."""
         pieces = self.pieces
-        at = bisect_right(pieces, offset, key=lambda piece: piece.offset) - 1
+        at = bisect_right(pieces, offset, key=_offset) - 1
         return pieces[at].span if at >= 0 and offset < pieces[at].offset + pieces[at].size else self.span
 
     @property
@@ -134,6 +134,10 @@ class Property:
         if self._strings is None or self._strings[0] is not self.data:
             self._strings = self.data, _strings_of(self.data)
         return self._strings[1]
+
+
+def _offset(piece: Piece) -> int:
+    return piece.offset
 
 
 def _cells_of(data: bytes) -> tuple[int, ...]:

@@ -11,8 +11,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
-from irqframe.dt import InterruptRef, Node, Property, Tree, enabled
+from irqframe.dt import InterruptRef, Node, Property, Tree, bounded, enabled
 from irqframe.errors import Finding
 
 _GICV2 = frozenset(
@@ -46,15 +47,17 @@ def check_cpu_lists(tree: Tree, refs: Sequence[InterruptRef]) -> list[Finding]:
     for ref in refs:
         if not ref.unit:
             listed[id(ref.node)] = max(listed.get(id(ref.node), 0), ref.index + 1)
-    findings: list[Finding] = []
+    return bounded(chain(_lists(tree, by_phandle, cpus, listed), _masks(refs, len(cpus))))
+
+
+def _lists(tree: Tree, by_phandle: Mapping[int, Node], cpus: set[int], listed: Mapping[int, int]) -> Iterator[Finding]:
     for node in enabled(tree):
         if node.parent is not None and node.parent.name == "ppi-partitions" and node.has("affinity"):
-            findings += _are_cpus(node, node.properties["affinity"], by_phandle, cpus)
+            yield from _are_cpus(node, node.properties["affinity"], by_phandle, cpus)
         prop = node.properties.get("interrupt-affinity")
         if prop is not None:
-            findings += _are_cpus(node, prop, by_phandle, cpus)
-            findings += _one_each(node, prop, listed.get(id(node), 0))
-    return findings + _masks(refs, len(cpus))
+            yield from _are_cpus(node, prop, by_phandle, cpus)
+            yield from _one_each(node, prop, listed.get(id(node), 0))
 
 
 def _cpu_nodes(tree: Tree) -> Iterator[Node]:
@@ -94,18 +97,19 @@ def _one_each(node: Node, prop: Property, interrupts: int) -> Iterator[Finding]:
         )
 
 
-def _masks(refs: Sequence[InterruptRef], cpus: int) -> list[Finding]:
+def _masks(refs: Sequence[InterruptRef], cpus: int) -> Iterator[Finding]:
     """One finding for each node: its specifiers were written together."""
     if not 0 < cpus < _MAX_CPUS:
-        return []
-    found: dict[int, Finding] = {}
+        return
+    found: set[int] = set()
     for ref in refs:
         cells = ref.specifier
         if len(cells) != 3 or cells[0] != _PPI or _GICV2.isdisjoint(ref.controller.compatible):
             continue
         mask = cells[2] >> 8 & 0xFF
         if mask.bit_count() > cpus and id(ref.node) not in found:
-            found[id(ref.node)] = Finding(
+            found.add(id(ref.node))
+            yield Finding(
                 "W0617",
                 f"the CPU mask of PPI {cells[1]} names more CPUs than the machine has",
                 ref.spans[2],
@@ -113,4 +117,3 @@ def _masks(refs: Sequence[InterruptRef], cpus: int) -> list[Finding]:
                 expected=f"at most {cpus} of bits 15:8, as there are {cpus} CPUs" if cpus > 1 else "one of bits 15:8",
                 found=f"{mask.bit_count()}, {mask:#x}, in {cells[2]:#x}",
             )
-    return list(found.values())

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from irqframe.dt import InterruptRef, Node, Tree, enabled, reg
+from irqframe.dt import InterruptRef, Node, Tree, bounded, enabled, reg
 from irqframe.errors import Finding, Span
 
 _COMPATIBLE = "arm,gic-v3"
@@ -32,12 +32,9 @@ def check_gicv3(tree: Tree, refs: Sequence[InterruptRef], cpus: int) -> list[Fin
     sent: dict[int, list[InterruptRef]] = {}
     for ref in refs:
         sent.setdefault(id(ref.controller), []).append(ref)
-    findings: list[Finding] = []
-    for gic in enabled(tree):
-        if _COMPATIBLE in gic.compatible:
-            findings += _redistributors(tree, gic, cpus)
-            findings += _partitions(gic, sent.get(id(gic), []))
-    return findings
+    gics = (node for node in enabled(tree) if _COMPATIBLE in node.compatible)
+    rules = ((_redistributors(tree, gic, cpus), _partitions(gic, sent.get(id(gic), []))) for gic in gics)
+    return bounded(finding for both in rules for found in both for finding in found)
 
 
 def _redistributors(tree: Tree, gic: Node, cpus: int) -> Iterator[Finding]:

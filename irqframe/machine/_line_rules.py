@@ -12,12 +12,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, chain, islice
 
-from irqframe.dt import InterruptRef, MsiRef, Node, Tree
+from irqframe.dt import InterruptRef, MsiRef, Node, Tree, bounded
 from irqframe.errors import Finding, PluginError, Span
 from irqframe.flow import Flow, Lines, MessageLines, Source, SourceKind, blaming
+from irqframe.machine._overlap import nested
 
 _Used = tuple[InterruptRef, Source]
 
@@ -45,12 +46,12 @@ def check_exclusive(refs: Sequence[InterruptRef], sources: Sequence[Source | Non
     for ref, source in zip(refs, sources, strict=True):
         if source is not None:
             used.setdefault((source.kind, source.number), []).append((ref, source))
-    findings = []
-    for (kind, _), users in used.items():
-        if kind is SourceKind.SPI and all(source.trigger.is_level for _, source in users):
-            continue
-        findings += [_clash(user, users[0]) for user in users[1:]]
-    return findings
+    alone = (
+        users
+        for (kind, _), users in used.items()
+        if kind is not SourceKind.SPI or not all(source.trigger.is_level for _, source in users)
+    )
+    return bounded(_clash(user, users[0]) for users in alone for user in islice(users, 1, None))
 
 
 def check_lines(
@@ -65,27 +66,53 @@ def check_lines(
         sources: what the irqchip says of each.
         msis: the MSI routes.
     """
-    findings = []
     given = sorted((messages for messages in lines.messages if messages.lines), key=lambda one: one.lines.start)
+    shared = [
+        (ref, source)
+        for ref, source in zip(refs, sources, strict=True)
+        if source is not None and source.kind is SourceKind.SPI
+    ]
+    absent = (_no_line(ref, source, lines.count) for ref, source in shared if source.number >= lines.count)
+    wired = _wired_to(given, [one for one in shared if one[1].number < lines.count])
+    clashing = (_shared(tree, two, one) for one, two in nested(given, _end) if two.lines.start < one.lines.stop)
+    return bounded(chain(absent, _given(tree, lines, given, wired, msis), clashing))
+
+
+def _end(messages: MessageLines) -> int:
+    return messages.lines.stop
+
+
+def _further(one: MessageLines, two: MessageLines) -> MessageLines:
+    return two if _end(two) > _end(one) else one
+
+
+def _wired_to(given: Sequence[MessageLines], used: Sequence[_Used]) -> dict[str, list[_Used]]:
+    """The wired sources on lines for messages, by the node that has these; of several, one that has the line."""
+    reach = list(accumulate(given, _further))
     starts = [messages.lines.start for messages in given]
     wired: dict[str, list[_Used]] = {}
-    for ref, source in zip(refs, sources, strict=True):
-        if source is None or source.kind is not SourceKind.SPI:
-            continue
+    for ref, source in used:
         at = bisect_right(starts, source.number) - 1
-        if source.number >= lines.count:
-            findings.append(_no_line(ref, source, lines.count))
-        elif at >= 0 and source.number in given[at].lines:
-            wired.setdefault(given[at].node, []).append((ref, source))
+        if at >= 0 and source.number in reach[at].lines:
+            wired.setdefault(reach[at].node, []).append((ref, source))
+    return wired
+
+
+def _given(
+    tree: Tree,
+    lines: Lines,
+    given: Sequence[MessageLines],
+    wired: Mapping[str, Sequence[_Used]],
+    msis: Sequence[MsiRef],
+) -> Iterator[Finding]:
+    """What is wrong with the lines that messages raise."""
     senders: dict[str, dict[str, MsiRef]] = {}
     for msi in msis:
         senders.setdefault(msi.controller.path, {}).setdefault(msi.node.path, msi)
     for messages in given:
-        findings += _wired(tree, messages, wired.get(messages.node, []))
-        findings += _are_there(tree, messages, lines.count)
-        findings += _are_enough(tree, messages, list(senders.get(messages.node, {}).values()))
-    findings += [_shared(tree, two, one) for one, two in pairwise(given) if two.lines.start < one.lines.stop]
-    return findings
+        yield from _wired(tree, messages, wired.get(messages.node, []))
+        yield from _are_there(tree, messages, lines.count)
+        yield from _are_enough(tree, messages, list(senders.get(messages.node, {}).values()))
 
 
 def _clash(user: _Used, first: _Used) -> Finding:

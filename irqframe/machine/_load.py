@@ -82,7 +82,7 @@ def examine(
     schema_findings = dt.validate(tree, bindings)
     found += dt.document_findings(tree, bindings)
     if plugin is None or plugin.chip is None:
-        return None, dt.distinct(found, schema_findings)
+        return None, tuple(dt.bounded(dt.distinct(found, schema_findings)))
     own = [ref for ref in own_sources(refs) if plugin_serves(plugin, ref)]
     flow = Flow()
     flow.register_chip(plugin.chip(), plugin.name)
@@ -109,7 +109,7 @@ def examine(
         _pmu(tree, own, sources),
         _defaults(tree, own, memory) + _message_lines(lines),
     )
-    every = dt.distinct(found, schema_findings)
+    every = tuple(dt.bounded(dt.distinct(found, schema_findings)))
     if any(finding.is_error for finding in every):
         return machine, every
     unused, more = check_build(machine)

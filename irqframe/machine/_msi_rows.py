@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
-from irqframe.dt import Node, Property, Tree, enabled
+from irqframe.dt import Node, Property, Tree, bounded, enabled
 from irqframe.errors import Finding
+from irqframe.machine._overlap import nested
 
 _CELLS = 4
 _RIDS = 0x1_0000
@@ -28,20 +28,27 @@ class _Row(NamedTuple):
 
 def check_msi_rows(tree: Tree) -> list[Finding]:
     """What is wrong with rows of an `msi-map`; one that does not divide into rows is reported elsewhere."""
-    findings: list[Finding] = []
+    return bounded(_every(tree))
+
+
+def _every(tree: Tree) -> Iterator[Finding]:
     for node in enabled(tree):
         prop = node.properties.get("msi-map")
         if prop is None or not prop.cells or len(prop.cells) % _CELLS:
             continue
         cells = prop.cells
         rows = [_Row(cells[at], at // _CELLS, *cells[at + 1 : at + _CELLS]) for at in range(0, len(cells), _CELLS)]
-        wrong = {row.number: finding for row in rows for finding in _impossible(node, prop, row)}
-        findings += wrong.values()
-        findings += _covered(node, prop, [row for row in rows if row.number not in wrong])
-    return findings
+        possible = []
+        for row in rows:
+            finding = _impossible(node, prop, row)
+            if finding is None:
+                possible.append(row)
+            else:
+                yield finding
+        yield from _covered(node, prop, possible)
 
 
-def _impossible(node: Node, prop: Property, row: _Row) -> Iterator[Finding]:
+def _impossible(node: Node, prop: Property, row: _Row) -> Finding | None:
     if row.length == 0:
         message, cell, expected, found = "a row of `msi-map` covers no requester ID", 3, "a length of 1 or more", "0"
     elif row.rid + row.length > _RIDS:
@@ -52,13 +59,14 @@ def _impossible(node: Node, prop: Property, row: _Row) -> Iterator[Finding]:
         message, cell = "a row of `msi-map` ends behind the last MSI specifier", 2
         expected, found = "MSI specifiers of 32 bits", f"{row.base:#x}..{row.base + row.length - 1:#x}"
     else:
-        return
+        return None
     place = prop.span_at(4 * (_CELLS * row.number + cell))
-    yield Finding("E0613", message, place, node.path, expected=expected, found=found)
+    return Finding("E0613", message, place, node.path, expected=expected, found=found)
 
 
 def _covered(node: Node, prop: Property, rows: list[_Row]) -> Iterator[Finding]:
-    for one, two in pairwise(sorted(rows)):
+    """Rows by requester ID; each is compared with the one that reaches furthest of those before it."""
+    for one, two in nested(sorted(rows), lambda row: row.rid + row.length):
         if two.rid < one.rid + one.length:
             first, second = sorted((one, two), key=lambda row: row.number)
             yield Finding(

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
+from itertools import chain
 
-from irqframe.dt import InterruptRef, MsiRef, Node, Tree, enabled, is_enabled, reg
+from irqframe.dt import InterruptRef, MsiRef, Node, Tree, bounded, enabled, is_enabled, reg
 from irqframe.errors import Finding, Span
 from irqframe.machine._entries import extended
 from irqframe.machine._overlap import clashes, range_text
@@ -44,19 +45,16 @@ def check_nodes(
     """
     wanted = {id(node) for node in controllers}
     present = [node for node in enabled(tree) if id(node) in wanted]
-    return [
-        *_overlapping(tree, present),
-        *_unused(tree, present, refs, msis),
-        *(finding for node in enabled(tree) for finding in _both(node)),
-        *_names(tree),
-        *_memory(tree),
-        *(
-            finding
-            for node in (*_cpus(tree), *_memories(tree), *present)
-            if node.path not in reported
-            for finding in _unit_address(node)
-        ),
-    ]
+    named = (node for node in (*_cpus(tree), *_memories(tree), *present) if node.path not in reported)
+    rules = (
+        _overlapping(tree, present),
+        _unused(tree, present, refs, msis),
+        (finding for node in enabled(tree) for finding in _both(node)),
+        _names(tree),
+        _memory(tree),
+        (finding for node in named for finding in _unit_address(node)),
+    )
+    return bounded(chain.from_iterable(rules))
 
 
 def _overlapping(tree: Tree, controllers: Sequence[Node]) -> Iterator[Finding]:

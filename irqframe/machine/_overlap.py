@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 from irqframe.dt import Node, Tree, addresses, enabled
 from irqframe.errors import Finding
 
 _Range = tuple[int, int]
+_T = TypeVar("_T")
 
 
 class Clash(NamedTuple):
@@ -20,22 +22,65 @@ class Clash(NamedTuple):
     taken: _Range
 
 
+def nested(items: Iterable[_T], end: Callable[[_T], int]) -> Iterator[tuple[_T, _T]]:
+    """Each item but the first, behind the one that reaches furthest of those before it.
+
+    Args:
+        items: ranges by where they begin.
+        end: where one of them ends.
+    """
+    furthest: _T | None = None
+    for item in items:
+        if furthest is not None:
+            yield furthest, item
+        if furthest is None or end(item) > end(furthest):
+            furthest = item
+
+
 def clashes(tree: Tree, nodes: Sequence[Node]) -> Iterator[Clash]:
     """Every enabled node that has addresses of one of `nodes`, each pair of nodes once.
+
+    Of several at the same addresses, the one that reaches furthest is found, so that nobody has to look at all pairs.
 
     Args:
         tree: with the nodes in it.
         nodes: those below them count as well, and are not compared with each other.
     """
     own = {id(node): node for top in nodes for node in top.walk()}
-    ranges = [(node, *pair) for node in own.values() for pair in addresses(node) if pair[1]]
-    others = [node for node in enabled(tree) if id(node) not in own] if ranges else []
-    for other in others:
-        taken = [pair for pair in addresses(other) if pair[1]]
-        for node, base, size in ranges:
-            clash = next((pair for pair in taken if pair[0] < base + size and base < pair[0] + pair[1]), None)
-            if clash is not None:
-                yield Clash(node, (base, size), other, clash)
+    ranges = [(pair, node) for node in own.values() for pair in addresses(node) if pair[1]]
+    apart = _disjoint(ranges)
+    starts = [start for start, _, _ in apart]
+    for other in enabled(tree) if apart else ():
+        if id(other) not in own:
+            yield from _clashes_of(other, apart, starts)
+
+
+def _disjoint(ranges: Iterable[tuple[_Range, Node]]) -> list[tuple[int, int, tuple[_Range, Node]]]:
+    """Ranges that do not overlap, as (first address, end, whose they are); what is in another one is left out."""
+    found: list[tuple[int, int, tuple[_Range, Node]]] = []
+    end = 0
+    for one in sorted(ranges, key=lambda one: one[0]):
+        base, size = one[0]
+        if base + size > end:
+            found.append((max(base, end), base + size, one))
+            end = base + size
+    return found
+
+
+def _clashes_of(
+    other: Node, apart: Sequence[tuple[int, int, tuple[_Range, Node]]], starts: Sequence[int]
+) -> Iterator[Clash]:
+    """Whose the addresses of a node are, each node once."""
+    seen = set[int]()
+    at = 0
+    for base, size in sorted(addresses(other)):
+        at = max(at, bisect_right(starts, base) - 1)
+        while size and at < len(apart) and apart[at][0] < base + size:
+            _, end, (place, node) = apart[at]
+            at += 1
+            if end > base and id(node) not in seen:
+                seen.add(id(node))
+                yield Clash(node, place, other, (base, size))
 
 
 def overlaps(tree: Tree, described: Sequence[Node], plugin: str) -> Iterator[Finding]:

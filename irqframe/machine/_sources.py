@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from irqframe.dt import InterruptRef, Node
+from irqframe.dt import InterruptRef, Node, bounded
 from irqframe.errors import Finding
 from irqframe.flow import Source, SourceKind, Trigger
 
@@ -34,7 +34,7 @@ def check_sources(refs: Sequence[InterruptRef], sources: Sequence[Source | None]
     for ref, source in zip(refs, sources, strict=True):
         for finding in () if source is None else (*_kind(ref, source, cpus), *_trigger(ref, source)):
             found.setdefault((finding.code, finding.path), []).append(finding)
-    return [_first(alike) for alike in found.values()]
+    return bounded(_first(alike) for alike in found.values())
 
 
 def _first(alike: Sequence[Finding]) -> Finding:

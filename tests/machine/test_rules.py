@@ -6,6 +6,7 @@ The witness is the text: the finding has to stand at the very words that are wro
 from __future__ import annotations
 
 import gzip
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -259,6 +260,36 @@ def test_what_the_interrupts_of_a_node_have_in_common_is_said_once() -> None:
     assert finding.found == "2 such interrupts of /timer; this is the first"
 
 
+INSIDE = "".join(
+    f'f{start} {{ compatible = "test,frame"; messages = <{start} {count}>; }};'
+    for start, count in ((0, 8), (1, 1), (5, 2))
+)
+
+
+def test_ranges_in_one_that_reaches_further() -> None:
+    _, found = findings(INSIDE + "a { interrupts = <4 4>; };")
+    assert [(one.code, one.path, one.message.rpartition(" ")[2]) for one in found] == [
+        ("E0604", "/a", "raise"),
+        ("E0604", "/f1", "1"),
+        ("E0604", "/f5", "5..6"),
+    ]
+    assert all("/f0" in one.message for one in found)
+
+
+def test_rows_in_one_that_reaches_further() -> None:
+    rows = "<0 &frame 0 100>, <10 &frame 0 10>, <50 &frame 0 10>"
+    text, found = findings(FRAME.format("") + f"a {{ msi-map = {rows}; }};")
+    assert [(one.code, words(text, one)) for one in found] == [("E0612", "10"), ("E0612", "50")]
+
+
+def test_a_node_that_lies_on_several_controllers() -> None:
+    other = 'other: other@3000 { compatible = "test,lined"; reg = <0x3000 0x1000>; interrupt-controller; '
+    other += "#interrupt-cells = <2>; }; b { interrupts-extended = <&other 1 4>, <&intc 2 4>; };"
+    _, found = findings(other + "a@800 { reg = <0x800 0x900 0x1f00 0x1200>; }; d@2000 { reg = <0x2000 0x1000>; };")
+    assert [(one.code, one.path) for one in found] == [("E0622", "/a@800"), ("E0622", "/a@800")]
+    assert {one.message.rpartition(" ")[2] for one in found} == {"/intc@1000", "/other@3000"}
+
+
 def test_memory_beyond_the_last_address() -> None:
     text = """/dts-v1/; / { #address-cells = <2>; #size-cells = <1>;
         a { device_type = "memory"; reg = <0xffffffff 0xffff0000 0x10000>; };
@@ -297,6 +328,29 @@ def test_lines_that_are_none_are_the_plugins_fault() -> None:
     broken = Plugin("broken", "irqframe-broken", "1", "broken:Broken", Broken)
     with pytest.raises(PluginError, match="irqchip_lines returned 8, which is no Lines"):
         findings("a { interrupts = <1 4>; };", (broken,))
+
+
+MANY = [
+    ("E0609", 'memory@50000000 { device_type = "memory"; reg = ' + "<0x50000000 0x10>, " * 3999 + "<0x50000000 1>; };"),
+    ("E0612", FRAME.format("") + "a { msi-map = " + "<0 &frame 0 16>, " * 3999 + "<0 &frame 0 16>; };"),
+    ("E0613", FRAME.format("") + "a { msi-map = " + "<0 &frame 0 0>, " * 3999 + "<0 &frame 0 0>; };"),
+    ("E0604", "a { interrupts = " + "<1 1>, " * 3999 + "<1 1>; };"),
+    ("E0603", "a { interrupts = " + "<9 4>, " * 3999 + "<9 4>; };"),
+    ("E0620", "a { interrupt-affinity = <" + "77 " * 4000 + ">; };"),
+    ("E0629", PARTITIONED + "a { interrupts-extended = " + "<&gic 0 1 4 &cpu0>, " * 3999 + "<&gic 0 1 4 &cpu0>; };"),
+    ("E0622", "a@1000 { reg = <0x1000 1>; };" + "".join(f"a@{n:x} {{ reg = <{n} 1>; }};" for n in range(4097, 8000))),
+]
+
+
+@pytest.mark.parametrize(("code", "devices"), MANY, ids=[case[0] for case in MANY])
+def test_as_many_as_anyone_reads(code: str, devices: str) -> None:
+    tree = parse_dts(MACHINE.replace("DEVICES", devices), "m.dts")
+    began = time.process_time()
+    _, found = examine(tree, (LINED,))
+    assert time.process_time() - began < 15
+    assert len(found) == 1001
+    assert sum(one.code == code for one in found) > 900
+    assert found[-1].code == "E0009"
 
 
 @pytest.mark.parametrize("name", ["virt-gicv2", "virt-gicv3"])
