@@ -119,6 +119,7 @@ _INTERRUPTS = {
     "E0413": "a node of an interrupt-map has no usable #address-cells",
     "W0414": "Linux takes the INTx pins of a PCI function to other lines than its bridges do",
     "E0415": "interrupt controllers send to each other in a circle",
+    "W0416": "a row of an interrupt-map never matches, because an earlier one does",
     "E0420": "msi-map or msi-parent has a wrong length",
     "E0421": "messages are sent to a node that is no MSI controller",
     "E0422": "an MSI controller has no usable #msi-cells",

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from irqframe.dt._providers import Providers, Reference
-from irqframe.dt._report import cell_span, count, size_of
+from irqframe.dt._report import cell_span, cells_text, count, size_of
 from irqframe.dt._status import is_enabled
 from irqframe.dt._tree import Node, Property
 from irqframe.errors import Span
@@ -77,12 +77,16 @@ class InterruptMap:
     _by_unit: dict[Cells, Row] = field(default_factory=dict)
     _disabled: dict[Cells, Row] = field(default_factory=dict)
 
-    def add(self, row: Row) -> None:
-        """Append a row, unless its parent is disabled or an earlier one takes everything that it would match."""
+    def add(self, row: Row) -> Row | None:
+        """Append a row, unless its parent is disabled or an earlier one takes everything that it would match: that."""
         if not is_enabled(row.parent.target):
             self._disabled.setdefault(self._masked(row.unit), row)
-        elif self._by_unit.setdefault(self._masked(row.unit), row) is row:
-            self.rows.append(row)
+            return None
+        first = self._by_unit.setdefault(self._masked(row.unit), row)
+        if first is not row:
+            return first
+        self.rows.append(row)
+        return None
 
     def find(self, unit: Cells) -> Row | None:
         """The first row that matches a unit address and specifier."""
@@ -119,10 +123,25 @@ def read_map(providers: Providers, nexus: Node, address_cells: int, interrupt_ce
         if row is None:
             made.whole = False
             break
-        made.add(row)
+        first = made.add(row)
+        if first is not None:
+            _never_matches(providers, nexus, row, first)
         start += width + 1 + len(row.address) + len(row.specifier)
         index += 1
     return made
+
+
+def _never_matches(providers: Providers, nexus: Node, row: Row, first: Row) -> None:
+    providers.report.add(
+        "W0416",
+        f"row {row.index} of the interrupt map of {nexus.path} never matches",
+        nexus,
+        row.span,
+        expected="a unit address and specifier of its own, under `interrupt-map-mask`",
+        found=cells_text(row.unit),
+        related=((first.span, f"row {first.index} takes all that it would"),),
+        subject=(id(nexus), row.index),
+    )
 
 
 def _read_mask(providers: Providers, nexus: Node, width: int) -> Cells | None:

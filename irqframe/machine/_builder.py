@@ -68,6 +68,8 @@ def _affinities(cpus: int | Sequence[int]) -> tuple[int, ...]:
     affinities = mpidrs(cpus) if isinstance(cpus, int) else tuple(cpus)
     if not affinities:
         raise ValueError("a machine has one CPU or more")
+    if len(set(affinities)) < len(affinities):
+        raise ValueError("two CPUs have the same MPIDR")
     return affinities
 
 

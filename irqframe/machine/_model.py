@@ -115,7 +115,8 @@ class Machine:
             The machine, as `load_machine` makes it of the tree that was written. The same call gives the same tree.
 
         Raises:
-            ValueError: there is no CPU, a device has no such name, or two things would lie on the same address.
+            ValueError: there is no CPU, two have the same MPIDR, a device has no such name, or two things would lie on
+                the same address.
             InputError: the irqchip cannot serve such a machine (E0608), or what was built is wrong.
             PluginError: the irqchip is not installed, broken, or breaks the hook spec.
         """

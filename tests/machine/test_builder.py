@@ -150,6 +150,7 @@ def test_no_device_at_all() -> None:
     ("arguments", "text"),
     [
         ({"cpus": 0}, "one CPU or more"),
+        ({"cpus": [0, 1, 0]}, "the same MPIDR"),
         ({"devices": ["pl012"]}, "no device 'pl012'; by name there are pl011, virtio-mmio"),
         ({"devices": [pl011(0x40000000)]}, "serial at 0x40000000 would lie on memory at 0x40000000"),
         ({"devices": [pl011(0x8000800)]}, "serial at 0x8000800 would lie on /intc@8000000 at 0x8000000"),
