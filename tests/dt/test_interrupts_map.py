@@ -97,6 +97,7 @@ CASES = (
         "a row that an earlier one hides under the mask is no source",
         SMALL + pci("<0 0 0 1 &small 3>, <0x2000 0 0 1 &small 4>, <0 0 0 2 &small 5>"),
         (("/pci", 0, (0, 0, 0, 1), (3,), "/small"), ("/pci", 2, (0, 0, 0, 2), (5,), "/small")),
+        (("W0416", "0x2000"),),
     ),
     Case(
         "rows to a disabled controller do not match",
