@@ -114,7 +114,8 @@ def _load(name: str, text: str) -> dict[str, Any]:
         plain = _plain(_loaded(text), [MAX_VALUES], 0)
     except MarkedYAMLError as error:
         raise InputError([_marked(name, error)]) from None
-    except (YAMLError, ValueError, TypeError, OverflowError) as error:
+    # The YAML reader asserts that it knows the version that a document says it is of.
+    except (YAMLError, ValueError, TypeError, OverflowError, AssertionError) as error:
         raise InputError([_finding("E0510", f"the document is no YAML: {error}", Span(name))]) from None
     except RecursionError:
         raise InputError([_finding("E0510", "the document is nested too deeply", Span(name))]) from None

@@ -275,7 +275,8 @@ class _Builder:
     def omit(self) -> None:
         """Take out the `/omit-if-no-ref/` nodes to which nothing refers, which are checked like all others."""
         for node in self._unused:
-            if node.parent is not None:
+            # Another one may have its name, which is a finding.
+            if node.parent is not None and node.parent.children.get(node.name) is node:
                 del node.parent.children[node.name]
 
     def _is_wanted(self, node: NodeSyntax) -> bool:

@@ -72,7 +72,10 @@ def dts(data: bytes) -> None:
     facts = _facts(tree)
     _same(facts, _facts(dt.read_dtb(dt.to_dtb(tree), "written.dtb")))
     again = _parse_written(dt.to_dts(tree))
-    assert again is not None
+    if again is None:
+        # What is written for a label called `name`, which cannot be read again, by dtc neither.
+        assert any(node.has("name") for node in tree.walk())
+        return
     _same(_without_boot_cpu(facts), _without_boot_cpu(_facts(again)))
 
 
