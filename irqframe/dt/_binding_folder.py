@@ -12,10 +12,10 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from irqframe.dt._binding_cache import Pack, cache_folder, read_pack, write_pack
+from irqframe.dt._binding_cache import Pack, cache_file, read_pack, write_pack
 from irqframe.dt._binding_file import read_document
 from irqframe.dt._binding_index import Index
-from irqframe.dt._binding_pack import Entry, Progress, entries_of, pack_of
+from irqframe.dt._binding_pack import Entry, Progress, entries_of, pack_of, schema_of
 from irqframe.dt._binding_references import references
 from irqframe.dt._folder_files import File, files_of
 from irqframe.dt._schema_fixups import prepared
@@ -76,7 +76,7 @@ class BindingFolders:
         return self._schemas[name]
 
     def _read(self, entry: Entry) -> Schema:
-        schema = self._pack.read(entry.piece)
+        schema = schema_of(self._pack, entry)
         if schema is None:
             # The cache is damaged in just this place.
             file = File(*entry.key)
@@ -123,11 +123,7 @@ def _files(folders: Iterable[str]) -> list[File]:
 
 
 def _cache_file(folders: Iterable[str]) -> str | None:
-    import hashlib
-
-    folder = cache_folder()
-    key = "\0".join(f"{name}\0{os.path.realpath(name)}" for name in folders).encode(errors="surrogateescape")
-    return folder and os.path.join(folder, f"bindings-{hashlib.sha256(key).hexdigest()[:32]}.json")
+    return cache_file("bindings", "\0".join(f"{name}\0{os.path.realpath(name)}" for name in folders))
 
 
 def _as_kept(pack: Pack, files: Sequence[File]) -> BindingFolders | None:

@@ -18,6 +18,7 @@ from irqframe.dt._binding_file import read_document
 from irqframe.dt._binding_index import Index
 from irqframe.dt._folder_files import File
 from irqframe.dt._schema_fixups import prepared
+from irqframe.dt._schema_shape import is_kept_schema
 from irqframe.errors import Finding, InputError, Span
 
 Schema = dict[str, Any]
@@ -72,6 +73,12 @@ def entries_of(pack: Pack) -> list[Entry]:
     return [Entry(*plain) for plain in pack.index[0]]
 
 
+def schema_of(pack: Pack, entry: Entry) -> Schema | None:
+    """What a pack has for an entry; None if that is no schema, or not the entry's."""
+    schema = pack.read(entry.piece)
+    return schema if is_kept_schema(schema) and schema["$id"] == entry.id else None
+
+
 def pack_of(files: Sequence[File], earlier: Pack | None, progress: Progress | None) -> Pack:
     """Read documents, or take them over from an earlier pack.
 
@@ -111,12 +118,23 @@ def _kept(earlier: Pack | None) -> Iterator[tuple[tuple[str, str, int, int], tup
         return
     try:
         for entry in entries_of(earlier):
-            offset, size = entry.piece[:2]
-            text = earlier.data[offset : offset + size]
-            if entry.faults or earlier.read(entry.piece) is not None:
-                yield entry.key, (b"" if entry.faults else text, entry.faults)
+            if _are_faults(entry.faults):
+                yield entry.key, (b"", entry.faults)
+            elif schema_of(earlier, entry) is not None:
+                offset, size = entry.piece[:2]
+                yield entry.key, (earlier.data[offset : offset + size], ())
     except (LookupError, TypeError, ValueError):
         return
+
+
+def _are_faults(faults: Sequence[Sequence[Any]]) -> bool:
+    return bool(faults) and all(
+        len(fault) == 4
+        and all(isinstance(part, str) for part in fault[:3])
+        and len(fault[3]) == 4
+        and all(isinstance(number, int) for number in fault[3])
+        for fault in faults
+    )
 
 
 def _read(file: File) -> tuple[bytes, Sequence[Sequence[Any]]]:

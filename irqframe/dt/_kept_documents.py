@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from irqframe.dt._binding_cache import Pack, cache_folder, read_pack, write_pack
+from irqframe.dt._binding_cache import Pack, cache_file, read_pack, write_pack
+from irqframe.dt._schema_shape import is_kept_schema
 
 Schema = dict[str, Any]
 
@@ -17,7 +17,7 @@ def kept(name: str, text: str) -> Schema | None:
     if pack is None or not isinstance(pack.index, list) or pack.index[:1] != [_sum(text)]:
         return None
     schema = pack.index[-1]
-    return schema if isinstance(schema, dict) and isinstance(schema.get("$id"), str) else None
+    return schema if is_kept_schema(schema) else None
 
 
 def keep(name: str, text: str, schema: Schema) -> None:
@@ -28,8 +28,7 @@ def keep(name: str, text: str, schema: Schema) -> None:
 
 
 def _path(name: str) -> str | None:
-    folder = cache_folder()
-    return folder and os.path.join(folder, f"document-{_sum(name)[:32]}.json")
+    return cache_file("document", name)
 
 
 def _sum(text: str) -> str:

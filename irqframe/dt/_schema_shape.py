@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeGuard
 
 _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 
@@ -17,6 +17,16 @@ def is_plainly_a_schema(value: Any) -> bool:
     if not isinstance(value, dict):
         return isinstance(value, bool)
     return all(_SHAPES[key](item) for key, item in value.items() if key in _SHAPES)
+
+
+def is_kept_schema(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether `value`, out of a file that anyone may have written, is a schema with an `$id`."""
+    if not isinstance(value, dict) or not isinstance(value.get("$id"), str):
+        return False
+    try:
+        return is_plainly_a_schema({key: item for key, item in value.items() if key not in ("$id", "$schema")})
+    except RecursionError:
+        return False
 
 
 def _is_text(value: Any) -> bool:

@@ -6,11 +6,11 @@ read as any other one. `make prepared` writes the file, and a test fails when it
 
 from __future__ import annotations
 
+import hashlib
 import json
-import zlib
 from collections.abc import Iterator
 from functools import cache
-from importlib import resources
+from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 from typing import Any, Final
 
@@ -20,7 +20,19 @@ from irqframe.dt._schema_fixups import prepared
 PREPARED: Final = "prepared.json"
 
 # What a document means is made out there, and kept in their terms.
-_MODULES = ("_binding_file", "_binding_index", "_binding_pack", "_property_types", "_schema_fixups", "_select_gate")
+_MODULES = (
+    "_binding_cache",
+    "_binding_file",
+    "_binding_index",
+    "_binding_pack",
+    "_linear_patterns",
+    "_property_types",
+    "_schema_fixups",
+    "_schema_shape",
+    "_select_gate",
+)
+# They say what a document holds, and whether it is a schema.
+_LIBRARIES = ("jsonschema", "ruamel.yaml")
 
 _PACKAGE = "irqframe.bindings"
 _CORE = "schemas"
@@ -43,8 +55,8 @@ def prepared_ahead(text: str) -> dict[str, Any] | None:
 
 
 def stamp() -> str:
-    """What changes whenever the modules do that make out what a document means."""
-    return str(_prepared()["stamp"])
+    """What changes whenever the modules and libraries do that make out what a document means."""
+    return "-".join((str(_prepared()["stamp"]), *map(_version, _LIBRARIES)))
 
 
 def all_prepared() -> dict[str, Any]:
@@ -52,7 +64,7 @@ def all_prepared() -> dict[str, Any]:
     texts = (*machine_bindings(), *core_schemas())
     sources = b"".join((resources.files("irqframe.dt") / f"{module}.py").read_bytes() for module in _MODULES)
     documents = {_key(text): prepared(read_document(name, text).content) for name, text in texts}
-    return {"stamp": f"{zlib.crc32(sources):08x}", "documents": documents}
+    return {"stamp": _sum(sources)[:16], "documents": documents}
 
 
 def write_prepared(path: str) -> None:
@@ -72,9 +84,20 @@ def _prepared() -> dict[str, Any]:
 
 
 def _key(text: str) -> str:
-    # Enough to see that a file was edited; no document is hidden from anyone by it.
-    data = text.encode()
-    return f"{zlib.crc32(data):08x}-{len(data)}"
+    return _sum(text.encode(errors="surrogateescape"))
+
+
+def _sum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@cache
+def _version(library: str) -> str:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        # It was put there without its description.
+        return ""
 
 
 def _texts(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:

@@ -324,6 +324,81 @@ def test_a_cache_of_another_shape(plain: object, folder: Folder, cache: Path) ->
     assert codes(findings(place)) == before
 
 
+PIECES = [
+    b"[1]",
+    b"[" * 100_000,
+    b'{"properties": 5}',
+    b'{"$id": "http://devicetree.org/schemas/test/good.yaml", "properties": 5}',
+    b'{"$id": "http://devicetree.org/schemas/test/good.yaml", "not": ' + b'{"not":' * 500 + b"{}" + b"}" * 501,
+    b'{"$id": "http://devicetree.org/schemas/test/other.yaml"}',
+    b"\xff",
+]
+
+
+@pytest.mark.parametrize("piece", PIECES, ids=[repr(piece[:20]) for piece in PIECES])
+@pytest.mark.parametrize("unchanged", [True, False])
+def test_a_document_of_another_shape(piece: bytes, unchanged: bool, folder: Folder, cache: Path) -> None:
+    """With everything in order that says how large it is, and what it adds up to."""
+    from irqframe.dt._binding_cache import Pack, piece_of, read_pack, write_pack
+
+    place = folder(good=GOOD)
+    before = codes(findings(place))
+    (file,) = cache.iterdir()
+    pack = read_pack(str(file))
+    assert pack is not None
+    pack.index[0][0][-1] = piece_of(piece, 0)
+    write_pack(str(file), Pack(pack.index, piece))
+    if not unchanged:
+        folder(third=OTHER.replace("other", "third"))
+    assert codes(findings(place)) == before
+
+
+@pytest.mark.parametrize("faults", [5, [5], [[1, 2, 3, 4]], [["E0511", "m", "", [1, 2, "x", 4]]], [["E0511"]]])
+def test_faults_of_another_shape(faults: object, folder: Folder, cache: Path) -> None:
+    from irqframe.dt._binding_cache import Pack, read_pack, write_pack
+
+    place = folder(good=GOOD)
+    before = codes(findings(place))
+    (file,) = cache.iterdir()
+    pack = read_pack(str(file))
+    assert pack is not None
+    pack.index[0][0][-2] = faults
+    write_pack(str(file), Pack(pack.index, b""))
+    folder(third=OTHER.replace("other", "third"))
+    assert codes(findings(place)) == before
+
+
+def test_what_nobody_needs_is_removed(folder: Folder, cache: Path) -> None:
+    cache.mkdir()
+    old, tag = "0" * 32, "0" * 16
+    for name in (f"bindings-{old}.json", f"document-{old}-{tag}.json", "mine.json", ".writing-a", ".writing-b"):
+        (cache / name).write_text("")
+    settle(cache / "mine.json")
+    os.utime(cache / ".writing-a", (0, 0))
+    read(folder(good=GOOD))
+    (written,) = cache.glob("bindings-*")
+    assert sorted(path.name for path in cache.iterdir()) == sorted([written.name, "mine.json", ".writing-b"])
+
+
+def test_the_oldest_are_removed(folder: Folder, cache: Path) -> None:
+    places = [folder(f"f{number}", good=GOOD) for number in range(18)]
+    for place in places:
+        read(place)
+        for path in cache.iterdir():
+            os.utime(path, (path.stat().st_mtime - 10,) * 2)
+    assert len(list(cache.iterdir())) == 16
+    assert [read(places[number]) for number in (17, 2, 0)] == [0, 0, 1]
+
+
+def test_another_version_of_a_library_reads_anew(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    import irqframe.dt._shipped as module
+
+    place = folder(good=GOOD)
+    assert [read(place), read(place)] == [1, 0]
+    monkeypatch.setattr(module, "_version", lambda library: "99" if library == "ruamel.yaml" else "1")
+    assert [read(place), read(place)] == [1, 0]
+
+
 def test_without_a_cache(folder: Folder, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = folder(good=GOOD)
     before = codes(findings(place))
