@@ -96,13 +96,14 @@ def written_tree(machine: Machine, boot: Boot) -> Tree:
     """The tree to write; what is added to it, and what a guest will miss in it, is told to standard error."""
     from irqframe.machine import boot_tree, lacks
 
+    made = boot_tree(machine, boot)
     missing = [what for what in lacks(machine) if boot.complete or boot.memory is None or what != "memory"]
     if missing:
         listed = ", ".join(missing)
         file = machine.tree.file
         text = f"{file}: added {listed}" if boot.complete else f"{file} lacks {listed}; --bootable adds it"
         click.echo(f"irqframe: note: {text}", err=True)
-    return boot_tree(machine, boot)
+    return made
 
 
 def _number(text: str) -> int | None:

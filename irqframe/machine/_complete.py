@@ -12,7 +12,7 @@ from irqframe import dt
 from irqframe.dt import Node, Tree
 from irqframe.errors import IrqframeError, SpecifierError
 from irqframe.flow import DescribeRequest, Flow, Source, blaming
-from irqframe.machine._describe import ask_describe
+from irqframe.machine._describe import ask_describe, ask_encode
 from irqframe.machine._guest_nodes import (
     RAM_BASE,
     RAM_SIZE,
@@ -174,9 +174,8 @@ def _timer(machine: Machine, tree: Tree) -> Node:
     )
     try:
         # What it encodes is for the nodes that it described last.
-        ask_describe(flow, request, tree)
-        with blaming(flow.chip, flow.chip_name):
-            listed = [tuple(flow.call("encode", source)) for source in TIMER_SOURCES]
+        described = ask_describe(flow, request, tree)
+        listed = [ask_encode(flow, described, source)[1] for source in TIMER_SOURCES]
     except SpecifierError as error:
         raise IrqframeError(f"{tree.file}: a timer cannot be added: {error}") from error
     for node in machine.controllers:

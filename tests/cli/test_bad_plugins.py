@@ -15,6 +15,7 @@ from textwrap import indent
 
 import pytest
 
+from irqframe.dt import load, to_dtb
 from irqframe.flow import CALLBACKS, LOAD_PLUGINS, arguments
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -235,6 +236,20 @@ def test_an_answer_that_is_none(
 ) -> None:
     install(base, hook(name, f"return {answer}"), *others(base, name))
     assert failed(run_with(irqframe, base, name, machines)) == f"plugin 'stranger': {message}"
+
+
+@pytest.mark.parametrize("answer", ["(1 << 32,)", "('a',)", "7"])
+def test_a_timer_of_cells_that_are_none(
+    irqframe: Run, install: Install, rvic_dts: Path, tmp_path: Path, answer: str
+) -> None:
+    tree = load(rvic_dts)
+    del tree.root.children["timer"]
+    machine = tmp_path / "bare.dtb"
+    machine.write_bytes(to_dtb(tree))
+    install("rvic", hook("encode", f"return {answer}"))
+    message = failed(irqframe("dtb", machine, "--bootable", "-o", tmp_path / "out.dtb"))
+    returned = "(4294967296,)" if "<<" in answer else answer
+    assert message == f"plugin 'stranger': irqchip_encode returned {returned}, expected a tuple of 32-bit cells"
 
 
 NODE = "from irqframe.flow import NodeSpec, Phandle, SourceKind\n    "
