@@ -3,7 +3,9 @@
 1. The widths are those of dt-schema's fix-ups, with the cell counts of this tree.
 2. Where a width cannot be told because the interrupt tree is broken, the value is `UNKNOWN`: another check reports that
    fault, and no schema should complain of it again.
-3. A list of phandles with arguments ends before the first phandle that no node has.
+3. An `interrupt-map` in a controller's own form is passed over by the interrupt tree, so nothing else reports it: its
+   rows have one width, that of the first, as dt-schema cuts it.
+4. A list of phandles with arguments ends before the first phandle that no node has.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any, Final
 
 from irqframe.dt._addresses import address_cells, size_cells
 from irqframe.dt._decode import rows_of
+from irqframe.dt._interrupt_map import reads_own_map
 from irqframe.dt._providers import MAX_CELLS, Providers
 from irqframe.dt._report import Report
 from irqframe.dt._tree import Node, Property, Tree
@@ -94,6 +97,10 @@ class RowCutter:
 
     def _interrupt_map(self, node: Node, prop: Property) -> Any:
         before = (node.u32("#address-cells") or 0) + (node.u32("#interrupt-cells") or 0)
+        if reads_own_map(node):
+            parent = self._phandles.get(prop.cells[before]) if before < len(prop.cells) else None
+            after = None if parent is None else self._map_parent_cells(parent)
+            return UNKNOWN if after is None else rows_of(list(prop.cells), before + 1 + after)
         return self._variable_rows(prop, before, self._map_parent_cells)
 
     def _map_parent_cells(self, parent: Node) -> int | None:
