@@ -3,20 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
-from irqframe.cli._picture import Box, Chip, Picture
-
-_COLOURS: Final = {
-    "SHARED": "#0969da",
-    "PER_CPU": "#1a7f37",
-    "MESSAGE": "#8250df",
-    "ERROR": "#cf222e",
-    "UNRESOLVED": "#bc4c00",
-    "OK": "#24292f",
-    "UNUSED": "#8c959f",
-    "DISABLED": "#8c959f",
-}
+from irqframe.cli._picture import COLOURS, Box, Chip, Picture
 
 
 def dot_of(picture: Picture) -> str:
@@ -70,7 +58,7 @@ def _chip(chip: Chip, me: str, to: str) -> Iterator[str]:
 
 
 def _colour(state: str) -> str:
-    return _quoted(_COLOURS[state])
+    return _quoted(COLOURS[state][0])
 
 
 def _quoted(*lines: str) -> str:

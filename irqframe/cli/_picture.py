@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from irqframe.cli._ways import DRIVER, PART, lines_of, place, sends, way
@@ -29,6 +30,20 @@ CPUS: Final = 8
 # From so many on, the interrupts of a device are one chip; this many of them are named.
 MANY: Final = 6
 NAMED: Final = 3
+
+COLOURS: Final = MappingProxyType(
+    {
+        "SHARED": ("#0969da", "#58a6ff"),
+        "PER_CPU": ("#1a7f37", "#3fb950"),
+        "MESSAGE": ("#8250df", "#bc8cff"),
+        "ERROR": ("#cf222e", "#ff7b72"),
+        "UNRESOLVED": ("#bc4c00", "#f0883e"),
+        "OK": ("#24292f", "#e6edf3"),
+        "UNUSED": ("#8c959f", "#6e7681"),
+        "DISABLED": ("#8c959f", "#6e7681"),
+    }
+)
+"""Of each state: on a light page, and on a dark one."""
 
 # What XML 1.0 cannot hold; names in a tree may be anything.
 _UNPRINTABLE: Final = re.compile("[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

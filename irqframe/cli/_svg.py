@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from irqframe.cli._picture import Box, Chip, Picture
+from irqframe.cli._picture import COLOURS, Box, Chip, Picture
 
 CHAR: Final = 6.7  # of 11 pixels of any fixed-pitch font
 SMALL: Final = 5.5  # of 9 pixels
@@ -24,17 +24,6 @@ MARGIN: Final = 20
 COLUMN: Final = 36
 NAME: Final = 40
 TEXT: Final = 30
-
-_COLOURS: Final = {
-    "SHARED": ("#0969da", "#58a6ff"),
-    "PER_CPU": ("#1a7f37", "#3fb950"),
-    "MESSAGE": ("#8250df", "#bc8cff"),
-    "ERROR": ("#cf222e", "#ff7b72"),
-    "UNRESOLVED": ("#bc4c00", "#f0883e"),
-    "OK": ("#24292f", "#e6edf3"),
-    "UNUSED": ("#8c959f", "#6e7681"),
-    "DISABLED": ("#8c959f", "#6e7681"),
-}
 
 
 def svg_of(picture: Picture) -> str:
@@ -227,7 +216,7 @@ def _style() -> str:
 def _rules(which: int, page: str, body: str, text: str, note: str, line: str) -> str:
     states = "".join(
         f".fill-{name}{{fill:{colours[which]}}}.state-{name} .bar{{stroke:{colours[which]}}}"
-        for name, colours in _COLOURS.items()
+        for name, colours in COLOURS.items()
     )
     return (
         f".page{{fill:{page}}}.body,.bar,.cpus{{fill:{body};stroke:{line}}}text{{fill:{text}}}.note{{fill:{note}}}"

@@ -18,6 +18,7 @@ from itertools import accumulate, chain, islice
 from irqframe.dt import InterruptRef, MsiRef, Node, Tree, bounded
 from irqframe.errors import Finding, PluginError, Span
 from irqframe.flow import Flow, Lines, MessageLines, Source, SourceKind, blaming
+from irqframe.machine._lines import trigger_words
 from irqframe.machine._overlap import nested
 
 _Used = tuple[InterruptRef, Source]
@@ -124,7 +125,11 @@ def _clash(user: _Used, first: _Used) -> Finding:
         expected = "the same trigger at both, level: an edge on a line that another holds high is lost"
     else:
         expected = "a line of its own, or level-triggered sources that share one"
-    triggers = f"{_trigger(source)} here, {_trigger(others)} there" if source.trigger != others.trigger else ""
+    triggers = (
+        f"{trigger_words(source.trigger)} here, {trigger_words(others.trigger)} there"
+        if source.trigger != others.trigger
+        else ""
+    )
     return Finding(
         "E0604",
         f"{ref.node.path} and {other.node.path} both have {line}, which only one of them can",
@@ -134,10 +139,6 @@ def _clash(user: _Used, first: _Used) -> Finding:
         found=triggers,
         related=((other.span, "the other"),),
     )
-
-
-def _trigger(source: Source) -> str:
-    return source.trigger.name.lower().replace("_", " ")
 
 
 def _no_line(ref: InterruptRef, source: Source, count: int) -> Finding:

@@ -57,7 +57,7 @@ class Line:
 def line_of_source(source: Source) -> Line:
     """The line of an interrupt that an irqchip has translated."""
     name = f"{source.kind.value} {source.number}"
-    return Line(name, _words(source.trigger), source.kind is SourceKind.PPI, source)
+    return Line(name, trigger_words(source.trigger), source.kind is SourceKind.PPI, source)
 
 
 def line_of(controller: Node, cells: tuple[int, ...]) -> Line:
@@ -67,14 +67,14 @@ def line_of(controller: Node, cells: tuple[int, ...]) -> Line:
     if len(cells) == 1:
         return Line(f"line {cells[0]}")
     if len(cells) == 2 and cells[1] in Trigger.__members__.values():
-        return Line(f"line {cells[0]}", _words(Trigger(cells[1])))
+        return Line(f"line {cells[0]}", trigger_words(Trigger(cells[1])))
     return Line(f"<{' '.join(f'{cell:#x}' for cell in cells)}>")
 
 
 def _gic(cells: tuple[int, ...]) -> Line:
     kind, number, flags = cells[0], cells[1], cells[2] & _TRIGGER_MASK
     trigger = Trigger(flags) if flags in Trigger.__members__.values() else None
-    words = f"flags {flags:#x}" if trigger is None else _words(trigger)
+    words = f"flags {flags:#x}" if trigger is None else trigger_words(trigger)
     if kind >= len(_TYPES):
         return Line(f"<{' '.join(f'{cell:#x}' for cell in cells)}>")
     if kind == 1:
@@ -85,5 +85,6 @@ def _gic(cells: tuple[int, ...]) -> Line:
     return Line(f"{_TYPES[kind]} {number}", words, kind in (1, 3), source)
 
 
-def _words(trigger: Trigger) -> str:
+def trigger_words(trigger: Trigger) -> str:
+    """A trigger as reports call it: "level high"."""
     return trigger.name.lower().replace("_", " ")

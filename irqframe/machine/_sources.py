@@ -17,6 +17,7 @@ from dataclasses import replace
 from irqframe.dt import InterruptRef, Node, bounded
 from irqframe.errors import Finding
 from irqframe.flow import Source, SourceKind, Trigger
+from irqframe.machine._lines import trigger_words
 
 _TIMERS = ("arm,armv8-timer", "arm,armv7-timer")
 _EDGES = (Trigger.EDGE_RISING, Trigger.EDGE_FALLING, Trigger.EDGE_BOTH)
@@ -71,7 +72,7 @@ def _trigger(ref: InterruptRef, source: Source) -> Iterator[Finding]:
     if source.trigger in _EDGES and (device := _level_device(ref)):
         yield Finding(
             "W0627",
-            f"{device} signals by level, and the specifier says {source.trigger.name.lower().replace('_', ' ')}",
+            f"{device} signals by level, and the specifier says {trigger_words(source.trigger)}",
             place,
             ref.node.path,
             expected="4 (level high) or 8 (level low), as the device is wired",
