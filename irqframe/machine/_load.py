@@ -87,8 +87,8 @@ def examine(
     flow = Flow()
     flow.register_chip(plugin.chip(), plugin.name)
     sources, refused = translate(flow, own)
-    # What a controller serves cannot be said by a node that is wrong itself.
-    wrong = {finding.path for finding in schema_findings if finding.is_error}
+    # What a controller serves cannot be said by a node that is wrong itself, unless it only says too much (E0505).
+    wrong = {finding.path for finding in schema_findings if finding.is_error and finding.code != "E0505"}
     found += [finding for ref, finding in refused if ref.controller.path not in wrong]
     found += check_exclusive(own, sources)
     found += check_sources(own, sources, len(cpus))
