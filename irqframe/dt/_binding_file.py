@@ -11,7 +11,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from irqframe.dt._linear_patterns import compiled
@@ -28,10 +28,6 @@ MAX_BYTES = 1 << 20
 MAX_VALUES = 200_000
 MAX_DEPTH = 100
 _NUMBERS = 1 << 64
-
-# Opening brackets, or signs of lists and keys, without anything in between; the YAML reader takes long to find out that
-# it cannot go so deep, and the one in C may not survive it.
-_TOO_DEEP = re.compile(rf"(?:[\[{{]\s*){{{MAX_DEPTH}}}|(?:[-?:][ \t]+){{{MAX_DEPTH}}}")
 
 # The YAML reader takes in what a merge key names each time that it is named.
 _MERGE = re.compile(r"<<(?:\s|#.*)*:|!!merge|:merge>")
@@ -106,7 +102,7 @@ def _load(name: str, text: str) -> dict[str, Any]:
 
     if len(text) > MAX_BYTES:
         raise InputError([_finding("E0510", f"the document has more than {MAX_BYTES} characters", Span(name))])
-    if _TOO_DEEP.search(text):
+    if _too_deep().search(text):
         raise InputError([_finding("E0510", "the document is nested too deeply", Span(name))])
     if _MERGE.search(text):
         raise InputError([_finding("E0510", "merge keys (`<<`) have no place in a binding", Span(name))])
@@ -122,6 +118,13 @@ def _load(name: str, text: str) -> dict[str, Any]:
     if not isinstance(plain, dict):
         raise InputError([_finding("E0511", "the document is no binding", Span(name), "a mapping with `$id`")])
     return plain
+
+
+# Opening brackets, or signs of lists and keys, without anything in between; the YAML reader takes long to find out that
+# it cannot go so deep, and the one in C may not survive it.
+@cache
+def _too_deep() -> re.Pattern[str]:
+    return re.compile(rf"(?:[\[{{]\s*){{{MAX_DEPTH}}}|(?:[-?:][ \t]+){{{MAX_DEPTH}}}")
 
 
 def _loaded(text: str) -> Any:

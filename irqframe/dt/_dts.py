@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from irqframe.dt._collected import Collected
 from irqframe.dt._collector import uncollected
 from irqframe.dt._directives import has_directives
-from irqframe.dt._parser import parse_source
 from irqframe.dt._places import SourceText, Text
-from irqframe.dt._resolve import resolve
 from irqframe.dt._tree import Tree
 
 
@@ -35,6 +33,10 @@ def parse_dts(
     Raises:
         InputError: with all findings of the run (E0002 to E0009, E01xx, E02xx).
     """
+    # A DTB needs none of it.
+    from irqframe.dt._parser import parse_source
+    from irqframe.dt._resolve import resolve
+
     report = Collected()
     source = SourceText(file, text)
     report.sources.add(source)

@@ -20,6 +20,7 @@ from typing import Final
 
 SIZE_MAX: Final = 1_000
 STEPS_MAX: Final = 2_000_000
+KNOWN_MAX: Final = 1_000
 DEPTH_MAX: Final = 50
 
 _ATOM = re.compile(
@@ -85,10 +86,18 @@ class Pattern:
             raise re.error("it repeats too much", text)
         # Whether the ways are few, by how many binary digits the length of a text has.
         self._few: dict[int, bool] = {}
+        # What took long is asked again: of a name in another node, or by another schema.
+        self._known: dict[str, bool] = {}
 
     def search(self, text: str) -> bool:
         """Whether it matches somewhere in `text`."""
-        return self._compiled.search(text) is not None if self._is_few(len(text)) else _run(self._program, text)
+        if self._is_few(len(text)):
+            return self._compiled.search(text) is not None
+        if text not in self._known:
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            self._known[text] = _run(self._program, text)
+        return self._known[text]
 
     def _is_few(self, length: int) -> bool:
         digits = length.bit_length()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from irqframe.dt._lexer import Run
 from irqframe.dt._tree import PieceKind
 from irqframe.errors import Span
+
+if TYPE_CHECKING:
+    from irqframe.dt._lexer import Run
 
 
 class Label(NamedTuple):

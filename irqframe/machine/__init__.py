@@ -1,16 +1,35 @@
-"""Device tree to machine, machine to VM, and machines re-targeted to another irqchip."""
+"""Device tree to machine, machine to VM, and machines re-targeted to another irqchip.
 
-from irqframe.machine._binding_made import scaffold
+What only some commands need is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from irqframe.machine._build import build, split_quirks
 from irqframe.machine._codes import CODES
-from irqframe.machine._complete import Boot, boot_tree, lacks
-from irqframe.machine._device import Device, pl011, virtio_mmio
-from irqframe.machine._documents import BindingDocument, installed_bindings
-from irqframe.machine._lines import Line, line_of
 from irqframe.machine._load import examine, load_machine, plugin_bindings
 from irqframe.machine._model import Default, Machine, MachineSource, MsiSource
-from irqframe.machine._retarget import retarget
-from irqframe.machine._topology import State, Topology, TopologyController, TopologySource, topology
+
+if TYPE_CHECKING:
+    from irqframe.machine._binding_made import scaffold
+    from irqframe.machine._complete import Boot, boot_tree, lacks
+    from irqframe.machine._device import Device, pl011, virtio_mmio
+    from irqframe.machine._documents import BindingDocument, installed_bindings
+    from irqframe.machine._lines import Line, line_of
+    from irqframe.machine._retarget import retarget
+    from irqframe.machine._topology import State, Topology, TopologyController, TopologySource, topology
+
+_HOMES = {
+    "_binding_made": ("scaffold",),
+    "_complete": ("Boot", "boot_tree", "lacks"),
+    "_device": ("Device", "pl011", "virtio_mmio"),
+    "_documents": ("BindingDocument", "installed_bindings"),
+    "_lines": ("Line", "line_of"),
+    "_retarget": ("retarget",),
+    "_topology": ("State", "Topology", "TopologyController", "TopologySource", "topology"),
+}
 
 __all__ = [
     "CODES",
@@ -41,3 +60,12 @@ __all__ = [
     "topology",
     "virtio_mmio",
 ]
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
