@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
 from importlib.resources import files
 
 from irqframe import dt
-from irqframe.dt import BindingFolders, InterruptRef, MsiRef, Tree
+from irqframe.dt import BindingFolders, InterruptRef, MsiRef, Node, Tree
 from irqframe.errors import Finding, InputError, PluginError
 from irqframe.flow import Flow, Irqchip, Lines, Plugin, Source, SourceKind, discover
 from irqframe.machine._build import check_build
@@ -22,6 +22,7 @@ from irqframe.machine._names import source_names
 from irqframe.machine._node_rules import check_nodes
 from irqframe.machine._select import nodes_of, select
 from irqframe.machine._sources import check_sources
+from irqframe.machine._survey import Survey, survey
 from irqframe.machine._translate import translate
 
 
@@ -58,62 +59,71 @@ def examine(
     Returns:
         The machine, as far as it could be made, or None; and the findings.
     """
-    known = discover() if plugins is None else plugins
-    refs, findings = dt.interrupts(tree)
-    msis, more = dt.msi_routes(tree)
-    ranges, of_ranges = dt.msi_ranges(tree)
-    cascades = dt.upstreams(tree, refs, ranges, msis)[1]
-    found = [*tree.warnings, *findings, *more, *of_ranges, *cascades, *dt.intx_routes(tree)[1]]
-    cpus, more = dt.cpus(tree)
-    found += more
-    memory, more = dt.memory(tree)
-    found += more
-    plugin, more = select(tree, refs, msis, known)
-    found += more
+    return examine_surveyed(survey(tree), discover() if plugins is None else plugins, folders)
+
+
+def examine_surveyed(
+    seen: Survey, plugins: Sequence[Plugin], folders: BindingFolders | None = None
+) -> tuple[Machine | None, tuple[Finding, ...]]:
+    """As `examine`, of a tree that was looked at already."""
+    tree = seen.tree
+    plugin, of_chip = select(tree, seen.refs, seen.messages, plugins)
     controllers = nodes_of(tree, plugin) if plugin is not None else ()
-    found += (
-        *check_gicv3(tree, refs, len(cpus)),
-        *check_cpu_lists(tree, refs),
-        *check_msi_rows(tree),
-        *check_nodes(tree, controllers, refs, msis, {finding.path for finding in found}),
-    )
-    documents = (*dt.machine_bindings(), *_bindings(plugin))
-    bindings = _binding_set(documents, folders).anew()
-    schema_findings = dt.validate(tree, bindings)
+    found = [*tree.warnings, *seen.findings, *of_chip]
+    found += _of_nodes(seen, controllers, {finding.path for finding in found})
+    bindings = _binding_set((*dt.machine_bindings(), *_bindings(plugin)), folders).anew()
+    by_schema = dt.validate(tree, bindings)
     found += dt.document_findings(tree, bindings)
-    if plugin is None or plugin.chip is None:
-        return None, tuple(dt.bounded(dt.distinct(found, schema_findings)))
-    own = [ref for ref in own_sources(refs) if plugin_serves(plugin, ref)]
+    machine = None
+    if plugin is not None and plugin.chip is not None:
+        machine, more = _machine(seen, plugin, plugin.chip, controllers, by_schema)
+        found += more
+    every = tuple(dt.bounded(dt.distinct(found, by_schema)))
+    if machine is None or any(finding.is_error for finding in every):
+        return machine, every
+    unused, of_build = check_build(machine)
+    return replace(machine, defaults=machine.defaults + unused), every + of_build
+
+
+def _of_nodes(seen: Survey, controllers: Sequence[Node], reported: Container[str]) -> Iterator[Finding]:
+    """What the machine's rules find in the tree alone."""
+    yield from check_gicv3(seen.tree, seen.refs, len(seen.cpus))
+    yield from check_cpu_lists(seen.tree, seen.refs)
+    yield from check_msi_rows(seen.tree)
+    yield from check_nodes(seen.tree, controllers, seen.refs, seen.messages, reported)
+
+
+def _machine(
+    seen: Survey, plugin: Plugin, chip: type[Irqchip], controllers: tuple[Node, ...], by_schema: Sequence[Finding]
+) -> tuple[Machine, list[Finding]]:
+    """The machine, and what its irqchip finds in it."""
+    own = [ref for ref in own_sources(seen.refs) if plugin_serves(plugin, ref)]
     flow = Flow()
-    flow.register_chip(plugin.chip(), plugin.name)
+    flow.register_chip(chip(), plugin.name)
     sources, refused = translate(flow, own)
     # What a controller serves cannot be said by a node that is wrong itself, unless it only says too much (E0505).
-    wrong = {finding.path for finding in schema_findings if finding.is_error and finding.code != "E0505"}
-    found += [finding for ref, finding in refused if ref.controller.path not in wrong]
+    wrong = {finding.path for finding in by_schema if finding.is_error and finding.code != "E0505"}
+    found = [finding for ref, finding in refused if ref.controller.path not in wrong]
     found += check_exclusive(own, sources)
-    found += check_sources(own, sources, len(cpus))
+    found += check_sources(own, sources, len(seen.cpus))
     lines = lines_of(flow, controllers)
     if lines is not None and wrong.isdisjoint(node.path for node in controllers):
-        found += check_lines(tree, lines, own, sources, msis)
-    found += _too_many(cpus, plugin.chip, plugin.name)
+        found += check_lines(seen.tree, lines, own, sources, seen.messages)
+    found += _too_many(seen.cpus, chip, plugin.name)
     machine = Machine(
-        tree,
+        seen.tree,
         plugin.name,
-        plugin.chip,
-        cpus,
-        memory,
+        chip,
+        seen.cpus,
+        seen.memory,
         controllers,
         _named(own, sources),
-        _messages(msis),
-        _timer(tree, own, sources),
-        _pmu(tree, own, sources),
-        _defaults(tree, own, memory) + _message_lines(lines),
+        _messages(seen.messages),
+        _timer(seen.tree, own, sources),
+        _pmu(seen.tree, own, sources),
+        _defaults(seen.tree, own, seen.memory) + _message_lines(lines),
     )
-    every = tuple(dt.bounded(dt.distinct(found, schema_findings)))
-    if any(finding.is_error for finding in every):
-        return machine, every
-    unused, more = check_build(machine)
-    return replace(machine, defaults=machine.defaults + unused), every + more
+    return machine, found
 
 
 def own_sources(refs: Sequence[InterruptRef]) -> list[InterruptRef]:

@@ -20,10 +20,11 @@ from irqframe.dt import Cpu, InterruptRef, IntxRoute, MsiRange, MsiRef, Node, Pr
 from irqframe.errors import Finding, Span
 from irqframe.flow import Flow, Plugin, discover
 from irqframe.machine._lines import Line, line_of, line_of_source
-from irqframe.machine._load import examine, own_sources
+from irqframe.machine._load import examine_surveyed, own_sources
 from irqframe.machine._model import Machine
 from irqframe.machine._names import source_names
 from irqframe.machine._select import select, serving
+from irqframe.machine._survey import Survey, survey
 from irqframe.machine._translate import translate
 
 # More controllers in a row than any machine has.
@@ -128,20 +129,6 @@ class Topology:
             node = upstream.parents[0]
 
 
-@dataclass(frozen=True, slots=True)
-class _Survey:
-    """The interrupt tree alone."""
-
-    refs: tuple[InterruptRef, ...]
-    messages: tuple[MsiRef, ...]
-    ranges: tuple[MsiRange, ...]
-    upstreams: tuple[Upstream, ...]
-    intx: tuple[IntxRoute, ...]
-    cpus: tuple[Cpu, ...]
-    memory: tuple[Region, ...]
-    findings: tuple[Finding, ...]
-
-
 def topology(tree: Tree, plugins: Sequence[Plugin] | None = None) -> Topology:
     """Look at a tree's interrupts.
 
@@ -156,42 +143,30 @@ def topology(tree: Tree, plugins: Sequence[Plugin] | None = None) -> Topology:
         PluginError: if an irqchip breaks the hook spec.
     """
     known = discover() if plugins is None else plugins
-    survey = _survey(tree)
-    chosen, unserved = select(tree, survey.refs, survey.messages, known)
+    seen = survey(tree)
+    chosen, unserved = select(tree, seen.refs, seen.messages, known)
     plugin = None if unserved else chosen
-    own = own_sources(survey.refs)
+    own = own_sources(seen.refs)
     lines = _lines(own, plugin)
-    machine, found = examine(tree, known) if plugin is not None else (None, ())
-    findings = tuple(sorted(dict.fromkeys((*survey.findings, *found)), key=lambda finding: finding.span))
+    machine, found = examine_surveyed(seen, known) if plugin is not None else (None, ())
+    findings = tuple(sorted(dict.fromkeys((*seen.findings, *found)), key=lambda finding: finding.span))
     sound = machine is not None and not any(finding.is_error for finding in findings)
-    sources = (*_resolved(own, lines, findings), *_unresolved(tree, survey))
+    sources = (*_resolved(own, lines, findings), *_unresolved(tree, seen))
     return Topology(
         tree,
         machine if sound else None,
         plugin.name if plugin is not None else "",
-        survey.cpus,
-        survey.memory,
-        tuple(_controllers(tree, survey, own, known)),
-        MappingProxyType({one.node: one for one in survey.upstreams}),
+        seen.cpus,
+        seen.memory,
+        tuple(_controllers(tree, seen, own, known)),
+        MappingProxyType({one.node: one for one in seen.upstreams}),
         sources,
-        tuple(ref for ref in survey.refs if ref.unit),
-        survey.messages,
-        survey.ranges,
-        survey.intx,
+        tuple(ref for ref in seen.refs if ref.unit),
+        seen.messages,
+        seen.ranges,
+        seen.intx,
         findings,
     )
-
-
-def _survey(tree: Tree) -> _Survey:
-    refs, findings = dt.interrupts(tree)
-    messages, of_messages = dt.msi_routes(tree)
-    ranges, of_ranges = dt.msi_ranges(tree)
-    ways, of_ways = dt.upstreams(tree, refs, ranges, messages)
-    intx, of_intx = dt.intx_routes(tree)
-    cpus, of_cpus = dt.cpus(tree)
-    memory, of_memory = dt.memory(tree)
-    found = dict.fromkeys((*findings, *of_messages, *of_ranges, *of_ways, *of_intx, *of_cpus, *of_memory))
-    return _Survey(refs, messages, ranges, ways, intx, cpus, memory, tuple(found))
 
 
 def _lines(refs: Sequence[InterruptRef], plugin: Plugin | None) -> list[Line]:
@@ -220,15 +195,15 @@ def _resolved(
         yield TopologySource(name, ref.node, ref, line, state, note, ref.span)
 
 
-def _unresolved(tree: Tree, survey: _Survey) -> Iterator[TopologySource]:
+def _unresolved(tree: Tree, seen: Survey) -> Iterator[TopologySource]:
     """Nodes that have interrupts of which none, or not all, resolve."""
-    if not any(finding.is_error for finding in survey.findings):
+    if not any(finding.is_error for finding in seen.findings):
         return
     faults: dict[str, str] = {}
-    for finding in survey.findings:
+    for finding in seen.findings:
         if finding.is_error and finding.code.startswith("E04"):
             faults.setdefault(finding.path, finding.message)
-    resolved = {ref.node for ref in survey.refs}
+    resolved = {ref.node for ref in seen.refs}
     for node in dt.enabled(tree):
         prop = _listed(node)
         note = faults.get(node.path, "" if node in resolved else "its interrupt controller cannot take it")
@@ -246,12 +221,12 @@ def _listed(node: Node) -> Property | None:
 
 
 def _controllers(
-    tree: Tree, survey: _Survey, own: Sequence[InterruptRef], plugins: Sequence[Plugin]
+    tree: Tree, seen: Survey, own: Sequence[InterruptRef], plugins: Sequence[Plugin]
 ) -> Iterator[TopologyController]:
-    users = Counter([ref.controller for ref in own] + [ref.controller for ref in survey.messages])
-    busy = {parent for one in survey.upstreams for parent in one.parents}
-    wrong = {finding.path for finding in survey.findings if finding.is_error}
-    upstreams = {one.node: one for one in survey.upstreams}
+    users = Counter([ref.controller for ref in own] + [ref.controller for ref in seen.messages])
+    busy = {parent for one in seen.upstreams for parent in one.parents}
+    wrong = {finding.path for finding in seen.findings if finding.is_error}
+    upstreams = {one.node: one for one in seen.upstreams}
     for node in filter(dt.is_controller, tree.walk()):
         plugin = serving(node, plugins)
         upstream = upstreams.get(node)
