@@ -243,7 +243,7 @@ def dump(tmp_path: Path) -> Callable[[int], Path]:
         path = tmp_path / "live.dtb"
         machine = f"virt,gic-version=2,dumpdtb={path}"
         subprocess.run(
-            [emulator, "-M", machine, "-smp", str(cpus), "-display", "none"],
+            [emulator, "-M", machine, "-smp", str(cpus), "-display", "none", "-nic", "none"],
             check=True,
             capture_output=True,
             timeout=60,
