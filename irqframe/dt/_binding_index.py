@@ -72,11 +72,12 @@ class Index:
 
 def compatibles_of(schema: Schema) -> tuple[str, ...]:
     """All strings that the schema's `compatible` names, in order."""
-    found = dict.fromkeys(_strings(schema.get("properties", {}).get("compatible")))
+    found = dict.fromkeys(named_strings(schema.get("properties", {}).get("compatible")))
     return tuple(name for name in found if len(found) == 1 or name not in _SHARED_COMPATIBLES)
 
 
-def _strings(schema: Any) -> Iterator[str]:
+def named_strings(schema: Any) -> Iterator[str]:
+    """All strings that a schema names, by `const` or `enum`."""
     if isinstance(schema, dict):
         for key, value in schema.items():
             if key == "const" and isinstance(value, str):
@@ -84,7 +85,7 @@ def _strings(schema: Any) -> Iterator[str]:
             elif key == "enum" and isinstance(value, list):
                 yield from (item for item in value if isinstance(item, str))
             else:
-                yield from _strings(value)
+                yield from named_strings(value)
     elif isinstance(schema, list):
         for item in schema:
-            yield from _strings(item)
+            yield from named_strings(item)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from irqframe.dt._binding_file import Document, read_document
+from irqframe.dt._binding_index import named_strings
 from irqframe.errors import Span
 
 
@@ -85,19 +85,5 @@ def read_binding(name: str, text: str) -> BindingText:
     content = document.content
     properties = content.get("properties")
     compatible = properties.get("compatible") if isinstance(properties, dict) else None
-    compatibles = tuple(dict.fromkeys(_strings(compatible)))
+    compatibles = tuple(dict.fromkeys(named_strings(compatible)))
     return BindingText(name, document.id, str(content.get("title", "")), compatibles, content, document)
-
-
-def _strings(schema: Any) -> Iterator[str]:
-    if isinstance(schema, dict):
-        for key, value in schema.items():
-            if key == "const" and isinstance(value, str):
-                yield value
-            elif key == "enum" and isinstance(value, list):
-                yield from (item for item in value if isinstance(item, str))
-            else:
-                yield from _strings(value)
-    elif isinstance(schema, list):
-        for item in schema:
-            yield from _strings(item)
