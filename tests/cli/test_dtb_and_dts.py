@@ -47,8 +47,7 @@ def test_the_tree_written_is_the_tree_read(
 
 @pytest.mark.parametrize("name", ["dtb", "dts"])
 def test_a_machine_that_does_not_run_is_not_written(irqframe: Run, tmp_path: Path, name: str) -> None:
-    bad, out = tmp_path / "bad.dts", tmp_path / "out"
-    bad.write_text("/dts-v1/;\n/ { };\n")
+    bad, out = Path(__file__).parents[2] / "docs" / "examples" / "broken.dts", tmp_path / "out"
     result = irqframe(name, bad, "-o", out)
     assert (result.returncode, result.stdout) == (1, "")
     assert not out.exists()
@@ -66,6 +65,14 @@ def test_a_file_that_cannot_be_written(
     result = irqframe(name, virt_dts, "-o", tmp_path / output)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == f"irqframe: error: {tmp_path / output}: {why}\n"
+
+
+def test_a_tree_that_is_no_machine_is_written(irqframe: Run, tmp_path: Path) -> None:
+    (tmp_path / "small.dts").write_text("/dts-v1/;\n/ { l: a { b = <&l>; }; };\n")
+    assert irqframe("dtb", "-@", tmp_path / "small.dts", "-o", tmp_path / "small.dtb").returncode == 0
+    symbols = load(tmp_path / "small.dtb").node("/__symbols__")
+    assert symbols is not None
+    assert symbols.strings("l") == ("/a",)
 
 
 def test_a_tree_that_nobody_serves_is_written_as_it_was_read(irqframe: Run, tmp_path: Path) -> None:
