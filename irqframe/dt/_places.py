@@ -81,7 +81,7 @@ class SourceText:
             self._marked = [_Marked(0, self.name, 1)]
             if self.text.startswith("#") or "\n#" in self.text:
                 self._marked += [
-                    _Marked(found.end() + 1, _ESCAPED.sub(r"\1", found[2]), int(found[1]))
+                    _Marked(found.end() + 1, _ESCAPED.sub(r"\1", found[2]) or self.name, int(found[1]))
                     for found in _MARKER.finditer(self.text)
                 ]
         return self._starts
