@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from irqframe_vgic._gicc import REGISTERS as GICC
-from irqframe_vgic._gicd import REGISTERS as GICD
-from irqframe_vgic._parameters import IMPLEMENTATIONS
 from irqframe_vgic._registers import Register
-from irqframe_vgic._v2m import V2M_REGISTERS
+from irqframe_vgic._v2._gicc import REGISTERS as GICC
+from irqframe_vgic._v2._gicd import REGISTERS as GICD
+from irqframe_vgic._v2._parameters import IMPLEMENTATIONS
+from irqframe_vgic._v2._v2m import V2M_REGISTERS
 
 HEAD = ("offset", "name", "access", "bytes", "banked", "reset", "what", "page")
 PAGE = Path(__file__).with_name("vgic.md")

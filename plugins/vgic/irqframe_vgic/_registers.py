@@ -12,8 +12,8 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from irqframe.flow import VCpuRef
-from irqframe_vgic._distributor import Distributor
-from irqframe_vgic._interface import CpuInterface
+from irqframe_vgic._v2._distributor import Distributor
+from irqframe_vgic._v2._interface import CpuInterface
 
 #: (distributor, n, CPU interface that accesses) -> value of the n-th word of the register.
 Reader: TypeAlias = Callable[[Distributor, int, CpuInterface], int]

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from irqframe_vgic import _gicc, _gicd
+from irqframe_vgic._v2 import _gicc, _gicd
 
 from irqframe import VmError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from irqframe_vgic import _gicc, _gicd
 from irqframe_vgic._registers import Register
+from irqframe_vgic._v2 import _gicc, _gicd
 
 BITMAPS = (0x080, 0x100, 0x180, 0x200, 0x280, 0x300, 0x380)
 

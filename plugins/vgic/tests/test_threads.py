@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from irqframe_vgic._distributor import Distributor
+from irqframe_vgic._v2._distributor import Distributor
 
 from irqframe import Injected
 

@@ -19,10 +19,10 @@ from irqframe.vm import VCpu
 from irqframe_vgic import _lifecycle as lifecycle
 from irqframe_vgic._block import Block, bits
 from irqframe_vgic._lifecycle import Counts
-from irqframe_vgic._parameters import PRIVATE, SGIS
+from irqframe_vgic._v2._parameters import PRIVATE, SGIS
 
 if TYPE_CHECKING:
-    from irqframe_vgic._distributor import Distributor
+    from irqframe_vgic._v2._distributor import Distributor
 
 SPURIOUS: Final = 1023
 """Nothing to acknowledge (GICC_IAR page)."""

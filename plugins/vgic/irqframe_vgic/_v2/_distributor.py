@@ -19,9 +19,9 @@ from irqframe.flow import Injected
 from irqframe.vm import Vm
 from irqframe_vgic import _lifecycle as lifecycle
 from irqframe_vgic._block import Block, bits
-from irqframe_vgic._interface import CpuInterface
 from irqframe_vgic._lifecycle import Counts
-from irqframe_vgic._parameters import MAX_CPUS, PRIVATE, SGIS, Parameters
+from irqframe_vgic._v2._interface import CpuInterface
+from irqframe_vgic._v2._parameters import MAX_CPUS, PRIVATE, SGIS, Parameters
 
 T = TypeVar("T")
 

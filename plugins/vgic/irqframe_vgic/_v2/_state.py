@@ -9,12 +9,12 @@ from typing import Any, Final
 from irqframe.errors import VmError
 from irqframe.flow import Injected
 from irqframe_vgic._block import BITMAPS, Block
-from irqframe_vgic._distributor import CTLR_MASK as GICD_CTLR_MASK
-from irqframe_vgic._distributor import Distributor
-from irqframe_vgic._interface import CTLR_MASK as GICC_CTLR_MASK
-from irqframe_vgic._interface import CpuInterface
 from irqframe_vgic._lifecycle import Counts
-from irqframe_vgic._parameters import SGIS, Parameters
+from irqframe_vgic._v2._distributor import CTLR_MASK as GICD_CTLR_MASK
+from irqframe_vgic._v2._distributor import Distributor
+from irqframe_vgic._v2._interface import CTLR_MASK as GICC_CTLR_MASK
+from irqframe_vgic._v2._interface import CpuInterface
+from irqframe_vgic._v2._parameters import SGIS, Parameters
 
 VERSION: Final = 1
 

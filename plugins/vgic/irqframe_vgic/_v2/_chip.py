@@ -25,15 +25,15 @@ from irqframe.flow import (
     hookimpl,
 )
 from irqframe.vm import IrqType, VCpu, Vm
-from irqframe_vgic import _gicc, _gicd, _spis, _state, _tree
-from irqframe_vgic._attributes import Attributes
-from irqframe_vgic._debugfs import vgic_state
-from irqframe_vgic._distributor import Distributor
-from irqframe_vgic._driver import Gicv2Driver
-from irqframe_vgic._interface import CpuInterface, HostLink
-from irqframe_vgic._parameters import MAX_CPUS, MAX_SPIS, OPTIONS, PRIVATE, SGIS, Parameters, defaults, parameters
 from irqframe_vgic._registers import Frame
-from irqframe_vgic._v2m import V2mFrame
+from irqframe_vgic._v2 import _gicc, _gicd, _spis, _state, _tree
+from irqframe_vgic._v2._attributes import Attributes
+from irqframe_vgic._v2._debugfs import vgic_state
+from irqframe_vgic._v2._distributor import Distributor
+from irqframe_vgic._v2._driver import Gicv2Driver
+from irqframe_vgic._v2._interface import CpuInterface, HostLink
+from irqframe_vgic._v2._parameters import MAX_CPUS, MAX_SPIS, OPTIONS, PRIVATE, SGIS, Parameters, defaults, parameters
+from irqframe_vgic._v2._v2m import V2mFrame
 
 
 class Gicv2(Irqchip):

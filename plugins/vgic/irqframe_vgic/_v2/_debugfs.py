@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from irqframe_vgic._block import Block, bits
-from irqframe_vgic._distributor import Distributor
-from irqframe_vgic._interface import CpuInterface
-from irqframe_vgic._parameters import PRIVATE, SGIS
+from irqframe_vgic._v2._distributor import Distributor
+from irqframe_vgic._v2._interface import CpuInterface
+from irqframe_vgic._v2._parameters import PRIVATE, SGIS
 
 _LEGEND: Final = """\
 P=pending_latch, L=line_level, A=active

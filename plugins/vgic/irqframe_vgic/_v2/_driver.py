@@ -14,11 +14,11 @@ from irqframe.errors import GuestError
 from irqframe.flow import Source, SourceKind
 from irqframe.guest import Driver, Msi, ScriptedCpu
 from irqframe.vm import Vm
-from irqframe_vgic._parameters import MAX_INTIDS, PRIVATE, SGIS
-from irqframe_vgic._v2m import MSI_SETSPI_NS, MSI_TYPER
+from irqframe_vgic._v2._parameters import MAX_INTIDS, PRIVATE, SGIS
+from irqframe_vgic._v2._v2m import MSI_SETSPI_NS, MSI_TYPER
 
 if TYPE_CHECKING:
-    from irqframe_vgic._tree import Layout
+    from irqframe_vgic._v2._tree import Layout
 
 # Offsets in the distributor's frame.
 _CTLR: Final = 0x000

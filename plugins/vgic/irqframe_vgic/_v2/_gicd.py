@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from irqframe_vgic._block import bits
-from irqframe_vgic._distributor import Distributor
-from irqframe_vgic._gicd_arrays import (
+from irqframe_vgic._registers import Reader, Register, Writer
+from irqframe_vgic._v2._distributor import Distributor
+from irqframe_vgic._v2._gicd_arrays import (
     bytes_of,
     read_active,
     read_config,
@@ -26,9 +27,8 @@ from irqframe_vgic._gicd_arrays import (
     write_priority,
     write_targets,
 )
-from irqframe_vgic._interface import CpuInterface
-from irqframe_vgic._parameters import SGIS
-from irqframe_vgic._registers import Reader, Register, Writer
+from irqframe_vgic._v2._interface import CpuInterface
+from irqframe_vgic._v2._parameters import SGIS
 
 _SGI_BITS: Final = (1 << SGIS) - 1
 

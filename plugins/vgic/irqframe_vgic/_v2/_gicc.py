@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from irqframe_vgic._distributor import Distributor
-from irqframe_vgic._interface import CTLR_MASK, IDLE, CpuInterface
 from irqframe_vgic._registers import Reader, Register, Writer
+from irqframe_vgic._v2._distributor import Distributor
+from irqframe_vgic._v2._interface import CTLR_MASK, IDLE, CpuInterface
 
 
 def _read_ctlr(gic: Distributor, n: int, cpu: CpuInterface) -> int:

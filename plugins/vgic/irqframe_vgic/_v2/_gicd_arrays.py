@@ -10,11 +10,11 @@ from typing import Final
 
 from irqframe_vgic import _lifecycle as lifecycle
 from irqframe_vgic._block import Block, bits
-from irqframe_vgic._distributor import Distributor
-from irqframe_vgic._interface import CpuInterface
 from irqframe_vgic._lifecycle import Counts
-from irqframe_vgic._parameters import PRIVATE, SGIS
 from irqframe_vgic._registers import Reader
+from irqframe_vgic._v2._distributor import Distributor
+from irqframe_vgic._v2._interface import CpuInterface
+from irqframe_vgic._v2._parameters import PRIVATE, SGIS
 
 _SGI_BITS: Final = (1 << SGIS) - 1
 

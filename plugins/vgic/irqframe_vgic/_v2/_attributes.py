@@ -10,8 +10,8 @@ from typing import Final
 
 from irqframe.errors import VmError
 from irqframe.vm import Vm
-from irqframe_vgic._parameters import Parameters, with_intids
-from irqframe_vgic._tree import Layout
+from irqframe_vgic._v2._parameters import Parameters, with_intids
+from irqframe_vgic._v2._tree import Layout
 
 GROUP_ADDR: Final = 0
 GROUP_NR_IRQS: Final = 3

@@ -1,0 +1,1 @@
+"""GICv2: the distributor, the CPU interfaces, and the GICv2m frame."""
