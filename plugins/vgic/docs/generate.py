@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from irqframe_vgic._registers import Register
 from irqframe_vgic._v2._gicc import REGISTERS as GICC
@@ -71,7 +72,7 @@ def registers() -> str:
     return "\n".join(parts)
 
 
-def row(register: Register) -> tuple[str, ...]:
+def row(register: Register[Any, Any]) -> tuple[str, ...]:
     """A register as the page shows it."""
     *_, (last, offset, _) = register.each()
     where = f"0x{register.offset:03X}" + (f"–0x{offset:03X}" if last else "")
@@ -82,7 +83,7 @@ def row(register: Register) -> tuple[str, ...]:
         where,
         name,
         register.access,
-        "yes" if register.bytes else "",
+        "yes" if 1 in register.widths else "",
         register.banked,
         reset,
         register.about,

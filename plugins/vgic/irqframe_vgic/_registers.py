@@ -1,55 +1,65 @@
 """Registers as tables: what each is, and the frame that serves accesses to a table of them.
 
-A table is decoded once into a dictionary of byte offset -> handler. An access that the table does not name, or of a
-width that the register does not take, reads as zero and writes nothing: a guest can never make a frame fail.
+A table is decoded once, into a dictionary that has an entry for every access that there is: offset and width together.
+An access that it does not have, or of a width that the register does not take, reads as zero and writes nothing: a
+guest can never make a frame fail.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Final, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from irqframe.flow import VCpuRef
-from irqframe_vgic._v2._distributor import Distributor
-from irqframe_vgic._v2._interface import CpuInterface
 
-#: (distributor, n, CPU interface that accesses) -> value of the n-th word of the register.
-Reader: TypeAlias = Callable[[Distributor, int, CpuInterface], int]
-#: (distributor, n, CPU interface that accesses, value, lanes): `lanes` has the bits that the access covers.
-Writer: TypeAlias = Callable[[Distributor, int, CpuInterface, int, int], None]
+#: What a frame's registers belong to: a distributor, a redistributor, an ITS.
+C = TypeVar("C")
+#: The irqchip's state of the vCPU that makes an access.
+I = TypeVar("I")  # noqa: E741
 
-WORD: Final = 0xFFFF_FFFF
+#: (owner, n, who accesses) -> value of the n-th element of the register.
+Reader: TypeAlias = Callable[[C, int, I], int]
+#: (owner, n, who accesses, value, lanes): `lanes` has the bits that the access covers; the others of `value` are 0.
+Writer: TypeAlias = Callable[[C, int, I, int, int], None]
+
+WORD: Final = 4
+DOUBLEWORD: Final = 8
+BYTE_WIDE: Final = (1, WORD)
+"""Widths of a register of bytes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Register:
+class Register(Generic[C, I]):
     """A register, or an array of them.
 
     Attributes:
         name: as the architecture spells it, without number.
-        offset: of the first word in its frame, bytes.
+        offset: of the first element in its frame, bytes.
         about: what it holds and how a write acts, for the generated table.
         page: title of its page in the architecture's register descriptions.
-        read: how a word is read; None: write-only.
-        write: how a word is written; None: read-only.
-        words: how many there are, one after the other; 0 for one that is no array.
-        banked: which words every CPU has for itself: "", "all", or "first N".
+        read: how an element is read; None: write-only.
+        write: how an element is written; None: read-only.
+        words: how many elements there are, one after the other; 0 for one that is no array.
+        banked: which elements every CPU has for itself: "", "all", or "first N".
         reset: value after reset; a text where it is the implementation's.
-        bytes: whether single bytes can be accessed, too.
+        size: of an element, 4 or 8 bytes.
+        widths: accesses that it takes, bytes; those below `size` reach a part of it.
+        first: number of the first element, in its name.
     """
 
     name: str
     offset: int
     about: str
     page: str
-    read: Reader | None = None
-    write: Writer | None = None
+    read: Reader[C, I] | None = None
+    write: Writer[C, I] | None = None
     words: int = 0
     banked: str = ""
     reset: int | str = 0
-    bytes: bool = False
+    size: int = WORD
+    widths: tuple[int, ...] = (WORD,)
+    first: int = 0
 
     @property
     def access(self) -> str:
@@ -57,53 +67,80 @@ class Register:
         return {(True, True): "RW", (True, False): "RO", (False, True): "WO"}[bool(self.read), bool(self.write)]
 
     def each(self) -> Iterator[tuple[int, int, str]]:
-        """(number, offset, name) of every word."""
+        """(number from `first` on, offset, name) of every element."""
         if not self.words:
-            yield 0, self.offset, self.name
-        for n in range(self.words):
-            yield n, self.offset + 4 * n, f"{self.name}{n}"
+            yield self.first, self.offset, self.name
+        for place in range(self.words):
+            n = self.first + place
+            yield n, self.offset + self.size * place, f"{self.name}{n}"
+
+    def parts(self) -> Iterator[tuple[int, int, int]]:
+        """(byte within an element, width, shift) of every access that an element takes."""
+        for width in self.widths:
+            for at in range(0, self.size, width):
+                yield at, width, 8 * at
 
 
-class Frame:
-    """A frame of registers, bound to one distributor.
+@dataclass(frozen=True, slots=True)
+class Decoded(Generic[C, I]):
+    """A table, decoded.
 
     Attributes:
         names: byte offset -> register name.
+        readers: 16 times the offset plus the width -> (handler, number, shift, mask of the width).
+        writers: likewise.
     """
 
-    def __init__(self, distributor: Distributor, table: Sequence[Register]) -> None:
-        self.names: dict[int, str] = {}
-        self._readers: dict[int, Callable[[CpuInterface], int]] = {}
-        self._writers: dict[int, Callable[[CpuInterface, int, int], None]] = {}
-        self._byte_wide: set[int] = set()
-        for register in table:
-            for n, offset, name in register.each():
-                self.names[offset] = name
+    names: Mapping[int, str]
+    readers: Mapping[int, tuple[Reader[C, I], int, int, int]] = field(repr=False)
+    writers: Mapping[int, tuple[Writer[C, I], int, int, int]] = field(repr=False)
+
+
+def decode(table: Sequence[Register[C, I]]) -> Decoded[C, I]:
+    """Decode a table of registers."""
+    names: dict[int, str] = {}
+    readers: dict[int, tuple[Reader[C, I], int, int, int]] = {}
+    writers: dict[int, tuple[Writer[C, I], int, int, int]] = {}
+    for register in table:
+        parts = tuple(register.parts())
+        for n, offset, name in register.each():
+            names[offset] = name
+            for at, width, shift in parts:
+                key = offset + at << 4 | width
+                mask = (1 << 8 * width) - 1
                 if register.read is not None:
-                    self._readers[offset] = partial(register.read, distributor, n)
+                    readers[key] = (register.read, n, shift, mask)
                 if register.write is not None:
-                    self._writers[offset] = partial(register.write, distributor, n)
-                if register.bytes:
-                    self._byte_wide.add(offset)
+                    writers[key] = (register.write, n, shift, mask)
+    return Decoded(names, readers, writers)
+
+
+class Frame(Generic[C, I]):
+    """A frame of registers, bound to what they belong to.
+
+    Args:
+        owner: handed to the handlers.
+        decoded: the table.
+    """
+
+    __slots__ = ("_owner", "_readers", "_writers")
+
+    def __init__(self, owner: C, decoded: Decoded[C, I]) -> None:
+        self._owner = owner
+        self._readers = decoded.readers
+        self._writers = decoded.writers
 
     def read(self, vcpu: VCpuRef, offset: int, size: int) -> int:
         """Serve a load of `size` bytes at `offset`; 0 for what is not there."""
-        if size == 4:
-            reader = self._readers.get(offset)
-            return 0 if reader is None else reader(vcpu.chip)
-        word = offset & ~3
-        if size == 1 and word in self._byte_wide:
-            return self._readers[word](vcpu.chip) >> 8 * (offset & 3) & 0xFF
-        return 0
+        entry = self._readers.get(offset << 4 | size)
+        if entry is None:
+            return 0
+        read, n, shift, mask = entry
+        return read(self._owner, n, vcpu.chip) >> shift & mask
 
     def write(self, vcpu: VCpuRef, offset: int, size: int, value: int) -> None:
         """Serve a store of `size` bytes at `offset`; what is not there ignores it."""
-        if size == 4:
-            writer = self._writers.get(offset)
-            if writer is not None:
-                writer(vcpu.chip, value & WORD, WORD)
-        elif size == 1 and offset & ~3 in self._byte_wide:
-            writer = self._writers.get(offset & ~3)
-            if writer is not None:
-                shift = 8 * (offset & 3)
-                writer(vcpu.chip, (value & 0xFF) << shift, 0xFF << shift)
+        entry = self._writers.get(offset << 4 | size)
+        if entry is not None:
+            write, n, shift, mask = entry
+            write(self._owner, n, vcpu.chip, (value & mask) << shift, mask << shift)

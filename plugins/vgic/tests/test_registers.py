@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from irqframe_vgic._registers import Register
 from irqframe_vgic._v2 import _gicc, _gicd
+from irqframe_vgic._v2._rows import Row
 
 BITMAPS = (0x080, 0x100, 0x180, 0x200, 0x280, 0x300, 0x380)
 
@@ -17,7 +17,7 @@ QEMU_ID = [0x04, 0, 0, 0, 0x90, 0xB4, 0x2B, 0, 0x0D, 0xF0, 0x05, 0xB1]
 
 
 @pytest.mark.parametrize("table", [_gicd.REGISTERS, _gicc.REGISTERS], ids=["GICD", "GICC"])
-def test_no_two_registers_of_a_table_overlap(table: tuple[Register, ...]) -> None:
+def test_no_two_registers_of_a_table_overlap(table: tuple[Row, ...]) -> None:
     offsets = [offset for register in table for _, offset, _ in register.each()]
     assert len(offsets) == len(set(offsets))
     assert all(offset % 4 == 0 for offset in offsets)
@@ -47,7 +47,7 @@ def test_reset_values_that_kvm_has_otherwise(board: Any) -> None:
 
 
 @pytest.mark.parametrize("table", [_gicd.REGISTERS, _gicc.REGISTERS], ids=["GICD", "GICC"])
-def test_read_only_ignores_writes_and_write_only_reads_zero(board: Any, table: tuple[Register, ...]) -> None:
+def test_read_only_ignores_writes_and_write_only_reads_zero(board: Any, table: tuple[Row, ...]) -> None:
     made = board(2)
     read, write = (made.r, made.w) if table is _gicd.REGISTERS else (made.cr, made.cw)
     for register in table:

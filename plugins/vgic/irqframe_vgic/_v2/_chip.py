@@ -240,11 +240,11 @@ class Gicv2(Irqchip):
         gic.start()
         if self.layout is None:
             return ()
-        frames = (("GICD", self.layout.gicd, _gicd.REGISTERS), ("GICC", self.layout.gicc, _gicc.REGISTERS))
+        frames = (("GICD", self.layout.gicd, _gicd.DECODED), ("GICC", self.layout.gicc, _gicc.DECODED))
         claims = []
-        for name, (base, size), table in frames:
-            frame = Frame(gic, table)
-            claims.append(MmioClaim(name, base, size, frame.read, frame.write, frame.names))
+        for name, (base, size), decoded in frames:
+            frame = Frame(gic, decoded)
+            claims.append(MmioClaim(name, base, size, frame.read, frame.write, decoded.names))
         return (*claims, *(v2m.claim(gic) for v2m in self.layout.v2m))
 
     @hookimpl

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from irqframe_vgic._registers import Reader, Register, Writer
+from irqframe_vgic._registers import Register, decode
 from irqframe_vgic._v2._distributor import Distributor
 from irqframe_vgic._v2._interface import CTLR_MASK, IDLE, CpuInterface
+from irqframe_vgic._v2._rows import Read, Row, Write
 
 
 def _read_ctlr(gic: Distributor, n: int, cpu: CpuInterface) -> int:
@@ -80,7 +81,7 @@ def _read_ahppir(gic: Distributor, n: int, cpu: CpuInterface) -> int:
     return cpu.highest(group1_only=True)
 
 
-def _active_priorities(group: int) -> tuple[Reader, Writer]:
+def _active_priorities(group: int) -> tuple[Read, Write]:
     def read(gic: Distributor, n: int, cpu: CpuInterface) -> int:
         return cpu.active[group] >> 32 * n & 0xFFFF_FFFF
 
@@ -102,7 +103,7 @@ def _read_iidr(gic: Distributor, n: int, cpu: CpuInterface) -> int:
     return gic.parameters.gicc_iidr
 
 
-REGISTERS: Final = (
+REGISTERS: Final[tuple[Row, ...]] = (
     Register(
         "GICC_CTLR",
         0x00,
@@ -233,3 +234,5 @@ REGISTERS: Final = (
     ),
 )
 """Every register of the GICC frame; all other offsets are RAZ/WI."""
+
+DECODED: Final = decode(REGISTERS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from irqframe_vgic._block import bits
-from irqframe_vgic._registers import Reader, Register, Writer
+from irqframe_vgic._registers import BYTE_WIDE, Register, decode
 from irqframe_vgic._v2._distributor import Distributor
 from irqframe_vgic._v2._gicd_arrays import (
     bytes_of,
@@ -29,6 +29,7 @@ from irqframe_vgic._v2._gicd_arrays import (
 )
 from irqframe_vgic._v2._interface import CpuInterface
 from irqframe_vgic._v2._parameters import SGIS
+from irqframe_vgic._v2._rows import Read, Row, Write
 
 _SGI_BITS: Final = (1 << SGIS) - 1
 
@@ -98,13 +99,11 @@ def _sgi_bytes(gic: Distributor, n: int, value: int, lanes: int) -> list[tuple[i
     return [(sgi, byte & everyone) for sgi, byte in bytes_of(gic, n, value, lanes)]
 
 
-def _per_intid(
-    name: str, offset: int, about: str, page: str, read: Reader, write: Writer, reset: int | str = 0
-) -> Register:
+def _per_intid(name: str, offset: int, about: str, page: str, read: Read, write: Write, reset: int | str = 0) -> Row:
     return Register(name, offset, about, page, read, write, words=32, banked="first 1", reset=reset)
 
 
-REGISTERS: Final = (
+REGISTERS: Final[tuple[Row, ...]] = (
     Register(
         "GICD_CTLR",
         0x000,
@@ -189,7 +188,7 @@ REGISTERS: Final = (
         write_priority,
         words=255,
         banked="first 8",
-        bytes=True,
+        widths=BYTE_WIDE,
     ),
     Register(
         "GICD_ITARGETSR",
@@ -201,7 +200,7 @@ REGISTERS: Final = (
         words=255,
         banked="first 8",
         reset="words 0 to 7: the reading CPU in each byte; 0",
-        bytes=True,
+        widths=BYTE_WIDE,
     ),
     Register(
         "GICD_ICFGR",
@@ -230,7 +229,7 @@ REGISTERS: Final = (
         _write_cpendsgir,
         words=4,
         banked="all",
-        bytes=True,
+        widths=BYTE_WIDE,
     ),
     Register(
         "GICD_SPENDSGIR",
@@ -241,7 +240,7 @@ REGISTERS: Final = (
         _write_spendsgir,
         words=4,
         banked="all",
-        bytes=True,
+        widths=BYTE_WIDE,
     ),
     Register(
         "GICD_ID",
@@ -254,3 +253,5 @@ REGISTERS: Final = (
     ),
 )
 """Every register of the GICD frame; all other offsets are RAZ/WI."""
+
+DECODED: Final = decode(REGISTERS)

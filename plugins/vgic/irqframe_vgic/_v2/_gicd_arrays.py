@@ -11,10 +11,10 @@ from typing import Final
 from irqframe_vgic import _lifecycle as lifecycle
 from irqframe_vgic._block import Block, bits
 from irqframe_vgic._lifecycle import Counts
-from irqframe_vgic._registers import Reader
 from irqframe_vgic._v2._distributor import Distributor
 from irqframe_vgic._v2._interface import CpuInterface
 from irqframe_vgic._v2._parameters import PRIVATE, SGIS
+from irqframe_vgic._v2._rows import Read
 
 _SGI_BITS: Final = (1 << SGIS) - 1
 
@@ -56,7 +56,7 @@ def _to_level(block: Block, bit: int, counts: Counts) -> None:
 # One bit per INTID
 
 
-def _bitmap(name: str) -> Reader:
+def _bitmap(name: str) -> Read:
     def read(gic: Distributor, n: int, cpu: CpuInterface) -> int:
         value: int = getattr(cpu.blocks[n], name) if n < len(cpu.blocks) else 0
         return value
