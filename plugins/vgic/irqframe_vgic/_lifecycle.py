@@ -13,6 +13,9 @@ After `settle`, an interrupt that is pending and not active is owed, and one tha
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from irqframe.flow import Counters, Injected
 from irqframe_vgic._block import Block
 
@@ -57,6 +60,10 @@ class Counts:
             withdrawn=self.withdrawn,
             resampled=self.resampled,
         )
+
+
+#: A change of one interrupt: (block, its bitmap, where it is counted).
+Change: TypeAlias = Callable[[Block, int, Counts], object]
 
 
 def set_line(block: Block, bit: int, level: int, counts: Counts, every_raise_is_an_edge: bool) -> Injected:
@@ -113,3 +120,7 @@ def _owe(block: Block, bit: int, counts: Counts) -> Injected:
         return Injected.COALESCED
     block.owed |= bit
     return Injected.LATCHED
+
+
+def no_change(block: Block, bit: int, counts: Counts) -> None:
+    """For a change that only settles."""

@@ -132,7 +132,7 @@ class Board:
         gic = self.vm.chip_data
         interface = gic.cpus[cpu]
         count = interface.private.owed.bit_count() + sum(waiting.bit_count() for waiting in interface.sources)
-        for block in gic.spis:
+        for block in gic.blocks.values():
             for n in range(32):
                 lowest = (block.targets[n] & -block.targets[n]).bit_length() - 1 if block.targets[n] else 0
                 count += block.owed >> n & 1 and lowest == cpu

@@ -278,7 +278,7 @@ class Comparison(RuleBasedStateMachine):
         for cpu in range(CPUS):
             assert self.board.owed(cpu) == self.board.waiting(cpu)
         gic = self.board.vm.chip_data
-        for block in (*gic.spis, *(cpu.private for cpu in gic.cpus)):
+        for block in (*gic.blocks.values(), *(cpu.private for cpu in gic.cpus)):
             sgis = 0xFFFF if block.first == 0 else 0
             assert not block.owed & ~block.pending
             assert not block.pending & ~block.active & ~block.owed & ~sgis

@@ -25,14 +25,16 @@ from irqframe.flow import (
     hookimpl,
 )
 from irqframe.vm import IrqType, VCpu, Vm
+from irqframe_vgic._interface import HostLink
+from irqframe_vgic._intids import MAX_SPIS, PRIVATE, SGIS
 from irqframe_vgic._registers import Frame
 from irqframe_vgic._v2 import _gicc, _gicd, _spis, _state, _tree
 from irqframe_vgic._v2._attributes import Attributes
 from irqframe_vgic._v2._debugfs import vgic_state
 from irqframe_vgic._v2._distributor import Distributor
 from irqframe_vgic._v2._driver import Gicv2Driver
-from irqframe_vgic._v2._interface import CpuInterface, HostLink
-from irqframe_vgic._v2._parameters import MAX_CPUS, MAX_SPIS, OPTIONS, PRIVATE, SGIS, Parameters, defaults, parameters
+from irqframe_vgic._v2._interface import CpuInterface
+from irqframe_vgic._v2._parameters import MAX_CPUS, OPTIONS, Parameters, defaults, parameters
 from irqframe_vgic._v2._v2m import V2mFrame
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from irqframe_vgic._block import Block, bits
+from irqframe_vgic._intids import PRIVATE, SGIS
 from irqframe_vgic._v2._distributor import Distributor
 from irqframe_vgic._v2._interface import CpuInterface
-from irqframe_vgic._v2._parameters import PRIVATE, SGIS
 
 _LEGEND: Final = """\
 P=pending_latch, L=line_level, A=active
@@ -32,7 +32,7 @@ def vgic_state(gic: Distributor) -> str:
         lines += [_row(cpu.private, n, cpu) for n in bits(cpu.private.valid)]
         lines.append("")
     lines += [_header("SPI   "), "-" * 68]
-    lines += [_row(block, n, None) for block in gic.spis for n in bits(block.valid)]
+    lines += [_row(block, n, None) for block in gic.blocks.values() for n in bits(block.valid)]
     return "\n".join(lines) + "\n"
 
 

@@ -14,7 +14,7 @@ from irqframe.errors import GuestError
 from irqframe.flow import Source, SourceKind
 from irqframe.guest import Driver, Msi, ScriptedCpu
 from irqframe.vm import Vm
-from irqframe_vgic._v2._parameters import MAX_INTIDS, PRIVATE, SGIS
+from irqframe_vgic._intids import MAX_INTIDS, PRIVATE, SGIS
 from irqframe_vgic._v2._v2m import MSI_SETSPI_NS, MSI_TYPER
 
 if TYPE_CHECKING:

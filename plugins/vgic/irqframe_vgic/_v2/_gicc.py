@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from irqframe_vgic._interface import IDLE
 from irqframe_vgic._registers import Register, decode
 from irqframe_vgic._v2._distributor import Distributor
-from irqframe_vgic._v2._interface import CTLR_MASK, IDLE, CpuInterface
+from irqframe_vgic._v2._interface import CpuInterface
 from irqframe_vgic._v2._rows import Read, Row, Write
 
 
@@ -15,9 +16,7 @@ def _read_ctlr(gic: Distributor, n: int, cpu: CpuInterface) -> int:
 
 
 def _write_ctlr(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    cpu.ctlr = value & CTLR_MASK
-    cpu.recompute()
-    cpu.update()
+    cpu.write_ctlr(value)
 
 
 def _read_pmr(gic: Distributor, n: int, cpu: CpuInterface) -> int:
@@ -86,11 +85,7 @@ def _active_priorities(group: int) -> tuple[Read, Write]:
         return cpu.active[group] >> 32 * n & 0xFFFF_FFFF
 
     def write(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-        levels = (1 << (1 << gic.parameters.group_bits)) - 1
-        kept = cpu.active[group] & ~(0xFFFF_FFFF << 32 * n)
-        cpu.active[group] = kept | value << 32 * n & levels
-        cpu.recompute()
-        cpu.update()
+        cpu.write_active(group, n, value)
 
     return read, write
 

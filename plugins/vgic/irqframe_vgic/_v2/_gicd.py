@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from irqframe_vgic._block import bits
+from irqframe_vgic._intids import SGIS
 from irqframe_vgic._registers import BYTE_WIDE, Register, decode
-from irqframe_vgic._v2._distributor import Distributor
+from irqframe_vgic._v2._distributor import CTLR_MASK, Distributor
 from irqframe_vgic._v2._gicd_arrays import (
     bytes_of,
     read_active,
@@ -28,7 +29,6 @@ from irqframe_vgic._v2._gicd_arrays import (
     write_targets,
 )
 from irqframe_vgic._v2._interface import CpuInterface
-from irqframe_vgic._v2._parameters import SGIS
 from irqframe_vgic._v2._rows import Read, Row, Write
 
 _SGI_BITS: Final = (1 << SGIS) - 1
@@ -51,7 +51,7 @@ def _read_ctlr(gic: Distributor, n: int, cpu: CpuInterface) -> int:
 
 
 def _write_ctlr(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    gic.write_ctlr(value)
+    gic.write_ctlr(value & CTLR_MASK)
 
 
 def _read_typer(gic: Distributor, n: int, cpu: CpuInterface) -> int:

@@ -10,10 +10,10 @@ from typing import Final
 
 from irqframe_vgic import _lifecycle as lifecycle
 from irqframe_vgic._block import Block, bits
-from irqframe_vgic._lifecycle import Counts
+from irqframe_vgic._intids import PRIVATE, SGIS
+from irqframe_vgic._lifecycle import Change, Counts
 from irqframe_vgic._v2._distributor import Distributor
 from irqframe_vgic._v2._interface import CpuInterface
-from irqframe_vgic._v2._parameters import PRIVATE, SGIS
 from irqframe_vgic._v2._rows import Read
 
 _SGI_BITS: Final = (1 << SGIS) - 1
@@ -53,12 +53,22 @@ def _to_level(block: Block, bit: int, counts: Counts) -> None:
     block.edge &= ~bit
 
 
+def _change(gic: Distributor, cpu: CpuInterface, word: int, value: int, work: Change) -> None:
+    """Change the interrupts of a register of one bit per INTID: of word 0, those of the CPU that accesses."""
+    block = cpu.blocks[word]
+    if word:
+        gic.change(block, value, work)
+    else:
+        cpu.change(block, value, work)
+
+
 # One bit per INTID
 
 
 def _bitmap(name: str) -> Read:
     def read(gic: Distributor, n: int, cpu: CpuInterface) -> int:
-        value: int = getattr(cpu.blocks[n], name) if n < len(cpu.blocks) else 0
+        block = cpu.blocks.get(n)
+        value: int = 0 if block is None else getattr(block, name)
         return value
 
     return read
@@ -71,20 +81,20 @@ read_active = _bitmap("active")
 
 
 def write_group(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    if n < len(cpu.blocks):
+    if n in cpu.blocks:
         before = cpu.blocks[n].group
-        gic.change(cpu, n, value & ~before, _to_group1)
-        gic.change(cpu, n, before & ~value, _to_group0)
+        _change(gic, cpu, n, value & ~before, _to_group1)
+        _change(gic, cpu, n, before & ~value, _to_group0)
 
 
 def write_isenabler(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    if n < len(cpu.blocks):
-        gic.change(cpu, n, value & ~_fixed_enables(gic, n), _enable)
+    if n in cpu.blocks:
+        _change(gic, cpu, n, value & ~_fixed_enables(gic, n), _enable)
 
 
 def write_icenabler(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    if n < len(cpu.blocks):
-        gic.change(cpu, n, value & ~_fixed_enables(gic, n), _disable)
+    if n in cpu.blocks:
+        _change(gic, cpu, n, value & ~_fixed_enables(gic, n), _disable)
 
 
 def _fixed_enables(gic: Distributor, n: int) -> int:
@@ -92,22 +102,22 @@ def _fixed_enables(gic: Distributor, n: int) -> int:
 
 
 def write_ispendr(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    if n < len(cpu.blocks):
-        gic.change(cpu, n, value & ~_SGI_BITS if n == 0 else value, lifecycle.latch)
+    if n in cpu.blocks:
+        _change(gic, cpu, n, value & ~_SGI_BITS if n == 0 else value, lifecycle.latch)
 
 
 def write_icpendr(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    if n < len(cpu.blocks):
-        gic.change(cpu, n, value & ~_SGI_BITS if n == 0 else value, _unpend)
+    if n in cpu.blocks:
+        _change(gic, cpu, n, value & ~_SGI_BITS if n == 0 else value, _unpend)
 
 
 def write_isactiver(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    if n < len(cpu.blocks):
-        gic.change(cpu, n, value, _activate)
+    if n in cpu.blocks:
+        _change(gic, cpu, n, value, _activate)
 
 
 def write_icactiver(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    if n < len(cpu.blocks):
+    if n in cpu.blocks:
         block = cpu.blocks[n]
         for i in bits(value & block.active & block.valid):
             cpu.deactivate(block.first + i)
@@ -118,7 +128,7 @@ def write_icactiver(gic: Distributor, n: int, cpu: CpuInterface, value: int, lan
 
 
 def read_priority(gic: Distributor, n: int, cpu: CpuInterface) -> int:
-    return _word(cpu.blocks[n >> 3].priority, n) if n >> 3 < len(cpu.blocks) else 0
+    return _word(cpu.blocks[n >> 3].priority, n) if n >> 3 in cpu.blocks else 0
 
 
 def write_priority(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
@@ -127,11 +137,11 @@ def write_priority(gic: Distributor, n: int, cpu: CpuInterface, value: int, lane
         def set_priority(block: Block, bit: int, counts: Counts, i: int = intid & 31, byte: int = byte) -> None:
             block.priority[i] = byte
 
-        gic.change(cpu, intid >> 5, 1 << (intid & 31), set_priority)
+        _change(gic, cpu, intid >> 5, 1 << (intid & 31), set_priority)
 
 
 def read_targets(gic: Distributor, n: int, cpu: CpuInterface) -> int:
-    if len(gic.cpus) == 1 or n >> 3 >= len(cpu.blocks):
+    if len(gic.cpus) == 1 or n >> 3 not in cpu.blocks:
         return 0
     return _word(cpu.blocks[n >> 3].targets, n)
 
@@ -163,17 +173,17 @@ def bytes_of(gic: Distributor, n: int, value: int, lanes: int) -> list[tuple[int
 
 
 def read_config(gic: Distributor, n: int, cpu: CpuInterface) -> int:
-    if n >> 1 >= len(cpu.blocks):
+    if n >> 1 not in cpu.blocks:
         return 0
     edge = cpu.blocks[n >> 1].edge >> 16 * (n & 1) & 0xFFFF
     return sum(2 << 2 * i for i in bits(edge))
 
 
 def write_config(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    if n == 0 or n >> 1 >= len(cpu.blocks) or (n == 1 and gic.parameters.ppi_config_fixed):
+    if n == 0 or n >> 1 not in cpu.blocks or (n == 1 and gic.parameters.ppi_config_fixed):
         return
     wanted = sum(1 << i for i in range(16) if value >> 2 * i & 2) << 16 * (n & 1)
     covered = 0xFFFF << 16 * (n & 1)
     before = cpu.blocks[n >> 1].edge
-    gic.change(cpu, n >> 1, wanted & ~before, _to_edge)
-    gic.change(cpu, n >> 1, before & covered & ~wanted, _to_level)
+    _change(gic, cpu, n >> 1, wanted & ~before, _to_edge)
+    _change(gic, cpu, n >> 1, before & covered & ~wanted, _to_level)

@@ -8,13 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from irqframe.errors import VmError
+from irqframe_vgic._intids import MAX_INTIDS, MAX_SPIS, PRIVATE
 
-PRIVATE: Final = 32
-"""INTIDs of each CPU's own: 16 SGIs, then 16 PPIs."""
-SGIS: Final = 16
-MAX_INTIDS: Final = 1020
-"""INTIDs 1020 to 1023 are special numbers (GICC_IAR page)."""
-MAX_SPIS: Final = MAX_INTIDS - PRIVATE
 MAX_CPUS: Final = 8
 
 

@@ -16,7 +16,8 @@ from typing import Final, cast
 
 from irqframe.dt import Node, Tree, is_enabled, specifiers_at
 from irqframe.flow import NodeRef
-from irqframe_vgic._v2._parameters import MAX_SPIS, PRIVATE, SPI_CHOICES
+from irqframe_vgic._intids import MAX_SPIS, PRIVATE
+from irqframe_vgic._v2._parameters import SPI_CHOICES
 from irqframe_vgic._v2._v2m import DEFAULT_BASE, DEFAULT_SPIS
 
 V2M_COMPATIBLE: Final = "arm,gic-v2m-frame"

@@ -9,12 +9,13 @@ from typing import Any, Final
 from irqframe.errors import VmError
 from irqframe.flow import Injected
 from irqframe_vgic._block import BITMAPS, Block
+from irqframe_vgic._intids import SGIS
 from irqframe_vgic._lifecycle import Counts
 from irqframe_vgic._v2._distributor import CTLR_MASK as GICD_CTLR_MASK
 from irqframe_vgic._v2._distributor import Distributor
 from irqframe_vgic._v2._interface import CTLR_MASK as GICC_CTLR_MASK
 from irqframe_vgic._v2._interface import CpuInterface
-from irqframe_vgic._v2._parameters import SGIS, Parameters
+from irqframe_vgic._v2._parameters import Parameters
 
 VERSION: Final = 1
 
@@ -28,7 +29,7 @@ def save_shared(gic: Distributor) -> dict[str, Any]:
         "version": VERSION,
         "intids": gic.parameters.intids,
         "ctlr": gic.ctlr,
-        "spis": [block.save() for block in gic.spis],
+        "spis": [block.save() for block in gic.blocks.values()],
     }
 
 
@@ -61,13 +62,13 @@ def restore_shared(gic: Distributor, saved: Mapping[str, Any]) -> None:
         raise _refuse("intids", str(parameters.intids), intids)
     ctlr = _number(saved, "ctlr", GICD_CTLR_MASK)
     blocks = saved.get("spis")
-    if not isinstance(blocks, list) or len(blocks) != len(gic.spis):
-        raise _refuse("spis", f"a list of {len(gic.spis)} blocks", type(blocks).__name__)
+    if not isinstance(blocks, list) or len(blocks) != len(gic.blocks):
+        raise _refuse("spis", f"a list of {len(gic.blocks)} blocks", type(blocks).__name__)
     present = (1 << len(gic.cpus)) - 1
-    for one, block in zip(blocks, gic.spis, strict=True):
+    for one, block in zip(blocks, gic.blocks.values(), strict=True):
         _checked_block(one, block, parameters, present)
     gic.ctlr = ctlr
-    for one, block in zip(blocks, gic.spis, strict=True):
+    for one, block in zip(blocks, gic.blocks.values(), strict=True):
         block.take(one)
     gic.rehome()
     for cpu in gic.cpus:
@@ -101,10 +102,10 @@ def restore_cpu(cpu: CpuInterface, saved: Mapping[str, Any]) -> None:
     counts = _counts(saved)
     cpu.private.take(private)
     cpu.sources[:] = sources
-    cpu.ctlr, cpu.pmr, cpu.bpr, cpu.abpr = ctlr, pmr, bpr, abpr
+    cpu.pmr, cpu.bpr, cpu.abpr = pmr, bpr, abpr
     cpu.active = active
     cpu.counts = counts
-    cpu.recompute()
+    cpu.write_ctlr(ctlr)
     cpu.refresh_all()
 
 

@@ -15,7 +15,8 @@ from typing import Final, cast
 from irqframe.dt import Node, addresses
 from irqframe.errors import SpecifierError, TriggerError, VmError
 from irqframe.flow import DescribeRequest, Lines, MessageLines, NodeRef, NodeSpec, Source, SourceKind, Trigger
-from irqframe_vgic._v2._parameters import MAX_CPUS, PRIVATE, SGIS, Parameters
+from irqframe_vgic._intids import PRIVATE, SGIS
+from irqframe_vgic._v2._parameters import MAX_CPUS, Parameters
 from irqframe_vgic._v2._spis import BASE_SPI, NUM_SPIS, V2M_COMPATIBLE, Division
 from irqframe_vgic._v2._v2m import DEFAULT_BASE, DEFAULT_SPIS, V2mFrame
 

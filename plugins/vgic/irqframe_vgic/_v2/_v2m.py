@@ -8,8 +8,9 @@ from typing import Final
 
 from irqframe.errors import VmError
 from irqframe.flow import MmioClaim, VCpuRef
+from irqframe_vgic._intids import PRIVATE
 from irqframe_vgic._v2._distributor import Distributor
-from irqframe_vgic._v2._parameters import PRIVATE, Parameters
+from irqframe_vgic._v2._parameters import Parameters
 
 DEFAULT_BASE: Final = 80
 """First INTID of a frame whose node does not say: where QEMU's virt board has it."""

@@ -1,0 +1,337 @@
+"""A CPU interface: which interrupt it signals, acknowledge and priority drop, and the CPU's own interrupts.
+
+This is what both versions of the architecture have in common.
+
+1. Everything here is touched by the thread that owns the vCPU, and by no other.
+2. `target` (irqframe.bits) has a byte per INTID, SPIs included: `show` derives it from the interrupt's block, so
+   selection is a look at the most urgent deliverable interrupt and never a search.
+3. `update` follows every change: it says what is signalled, and drives the IRQ and FIQ lines.
+4. Priorities compare strictly: a value must be lower than the mask and, in its group bits, lower than the running
+   priority (GICC_PMR, ICC_PMR_EL1, GICC_RPR and ICC_RPR_EL1 pages). The running priority is that of the lowest bit in
+   the active-priority registers.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+
+from irqframe.bits import ACTIVE, GROUP_OFF, MASKED, PENDING, UNTARGETED, Priority
+from irqframe.flow import Injected
+from irqframe.vm import VCpu
+from irqframe_vgic import _lifecycle as lifecycle
+from irqframe_vgic._block import Block, bits
+from irqframe_vgic._lifecycle import Change, Counts
+
+if TYPE_CHECKING:
+    from irqframe_vgic._shared import Shared
+
+IDLE: Final = 256
+"""Running priority when nothing runs: lower in urgency than any priority."""
+
+
+class HostLink(NamedTuple):
+    """The host interrupt behind a PPI.
+
+    Attributes:
+        host_irq: its number.
+        get_level: (intid) -> the line's level now.
+    """
+
+    host_irq: int
+    get_level: Callable[[int], bool]
+
+
+class Interface(ABC):
+    """The GIC's state of one vCPU.
+
+    Args:
+        vcpu: the vCPU; its index is the number of the interface.
+        gic: the distributor.
+        own: the banked SGIs and PPIs, by INTID / 32.
+        intids: size of the number space that `target` covers.
+
+    Attributes:
+        vcpu: as given.
+        gic: as given.
+        own: as given; `private` is the one of INTIDs 0 to 31.
+        blocks: `own` and the distributor's.
+        target: a state byte per INTID.
+        ctlr: GICC_CTLR or ICC_CTLR_EL1, the bits that can be written.
+        groups: bitmap of the groups that the interface signals.
+        pmr: priority mask.
+        bpr: binary point of Group 0 (GICC_BPR, ICC_BPR0_EL1).
+        abpr: binary point of Group 1 (GICC_ABPR, ICC_BPR1_EL1).
+        active: per group, the bits of the active-priority registers, word 0 lowest.
+        running: running priority, 256 if idle.
+        best: INTID that is signalled, -1 if none.
+        irq: whether the IRQ line is driven; `fiq` likewise.
+        fiq_group0: whether Group 0 goes to FIQ.
+        links: host interrupts behind PPIs, by INTID.
+        linked: bitmap of these.
+        owners: devices that reserved a PPI, by INTID.
+        counts: what was counted.
+        first_priority: () -> priority of the most urgent deliverable interrupt, 256 if there is none.
+        first: () -> its INTID, -1 if there is none.
+    """
+
+    __slots__ = (
+        "_group_masks",
+        "_shift",
+        "abpr",
+        "active",
+        "best",
+        "blocks",
+        "bpr",
+        "counts",
+        "ctlr",
+        "fiq",
+        "fiq_group0",
+        "first",
+        "first_priority",
+        "gic",
+        "groups",
+        "irq",
+        "linked",
+        "links",
+        "own",
+        "owners",
+        "pmr",
+        "private",
+        "running",
+        "target",
+        "vcpu",
+    )
+
+    CBPR: ClassVar[int]
+    """Bit of `ctlr`: one binary point for both groups."""
+    EOI_MODE: ClassVar[int]
+    """Bit of `ctlr`: an end of interrupt drops the priority, and does not deactivate."""
+
+    def __init__(self, vcpu: VCpu, gic: Shared[Any], own: Mapping[int, Block], intids: int) -> None:
+        self.vcpu = vcpu
+        self.gic = gic
+        self.own = own
+        self.private = own[0]
+        self.blocks: Mapping[int, Block] = {**own, **gic.blocks}
+        self.target = Priority(intids, MASKED | UNTARGETED)
+        self.first_priority: Callable[[], int] = self.target.first_priority
+        self.first: Callable[[], int] = self.target.first
+        self.links: dict[int, HostLink] = {}
+        self.linked = 0
+        self.owners: dict[int, object] = {}
+        self._shift = 8 - gic.parameters.group_bits
+        self.irq = self.fiq = self.fiq_group0 = False
+
+    def reset_interface(self) -> None:
+        """The interface's own registers and counts as after power-on."""
+        parameters = self.gic.parameters
+        self.counts = Counts()
+        self.ctlr = self.groups = self.pmr = 0
+        self.bpr = parameters.min_bpr
+        self.abpr = parameters.min_bpr + 1
+        self.active = [0, 0]
+        self.recompute()
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Everything as after power-on, but the lines, which are the devices', and the reserved and linked PPIs."""
+
+    @abstractmethod
+    def owed(self) -> int:
+        """How many of the CPU's own interrupts are pending and not delivered since."""
+
+    @abstractmethod
+    def sees(self, block: Block, n: int) -> bool:
+        """Whether the n-th interrupt of a block can be delivered here, as it is routed now."""
+
+    # Selection
+
+    def recompute(self) -> None:
+        """Derive the group masks and the running priority, after a change of what they come from.
+
+        Binary point n of Group 0 leaves bits 7..n+1 for preemption, that of Group 1 bits 7..n (GICC_BPR, GICC_ABPR,
+        ICC_BPR0_EL1 and ICC_BPR1_EL1 pages).
+        """
+        group0 = 0xFF << self.bpr + 1 & 0xFF
+        self._group_masks = (group0, group0 if self.ctlr & self.CBPR else 0xFF << self.abpr & 0xFF)
+        running = self.active[0] | self.active[1]
+        self.running = (running & -running).bit_length() - 1 << self._shift if running else IDLE
+
+    def show(self, block: Block, n: int) -> None:
+        """Bring the state byte of the block's n-th interrupt up to date; `update` must follow."""
+        bit = 1 << n
+        intid = block.first + n
+        byte = 0 if block.enabled & bit else MASKED
+        if (block.latch | block.line & ~block.edge) & bit:
+            byte |= PENDING
+        if block.active & bit:
+            byte |= ACTIVE
+        if not self.gic.ctlr >> (block.group >> n & 1) & 1:
+            byte |= GROUP_OFF
+        if not self.sees(block, n):
+            byte |= UNTARGETED
+        target = self.target
+        if target.priority[intid] != block.priority[n]:
+            target.set_priority(intid, block.priority[n])
+        now = target.state[intid]
+        if now != byte:
+            # Bits that keep an interrupt back come before those that let it go: no state in between is deliverable.
+            target.set(intid, byte & ~now)
+            target.clear(intid, now & ~byte)
+
+    def refresh(self, block: Block, n: int) -> Injected:
+        """`show`, then `update`; what others post when a shared interrupt changed."""
+        self.show(block, n)
+        self.update()
+        return Injected.NOTHING
+
+    def refresh_all(self) -> None:
+        """`show` every interrupt that may be shown here, then `update`."""
+        for block in (*self.own.values(), *self.gic.blocks.values()):
+            for n in bits(block.valid):
+                self.show(block, n)
+        self.update()
+
+    def update(self) -> None:
+        """Decide what is signalled, and drive the lines.
+
+        An interrupt whose group this interface has disabled is not signalled, nor is one that it hides.
+        """
+        priority = self.first_priority()
+        self.best = -1
+        irq = fiq = False
+        if priority < self.pmr:
+            intid = self.first()
+            group = self.group_of(intid)
+            if self.groups >> group & 1 and priority & self._group_masks[group] < self.running:
+                self.best = intid
+                fiq = not group and self.fiq_group0
+                irq = not fiq
+        if irq != self.irq or fiq != self.fiq:
+            self._drive(irq, fiq)
+
+    def _drive(self, irq: bool, fiq: bool) -> None:
+        rises = (irq and not self.irq) or (fiq and not self.fiq)
+        self.irq = irq
+        self.fiq = fiq
+        vcpu = self.vcpu
+        vcpu.irq_line = irq
+        vcpu.fiq_line = fiq
+        if rises and (vcpu.in_guest or vcpu.blocked):
+            vcpu.kick()
+
+    # Acknowledge and end
+
+    def group_of(self, intid: int) -> int:
+        """0 or 1."""
+        return self.blocks[intid >> 5].group >> (intid & 31) & 1
+
+    def deliver(self, intid: int, group: int) -> bool:
+        """Acknowledge a PPI, an SPI, or an SGI without sources, that is signalled.
+
+        Returns:
+            False if it is gone: another target was faster, or it was taken back.
+        """
+        block = self.blocks[intid >> 5]
+        n = intid & 31
+        priority = self.target.priority[intid]
+        if intid >> 5 in self.own:
+            lifecycle.deliver(block, 1 << n)
+        else:
+            moved = self.gic.claim(intid, self)
+            if moved is None:
+                self.refresh(block, n)
+                return False
+            if moved:
+                self.counts.take(moved)
+        self.run(priority, group)
+        self.refresh(block, n)
+        return True
+
+    def run(self, priority: int, group: int) -> None:
+        """An interrupt of this priority and group was acknowledged; `update` must follow."""
+        self.counts.delivered += 1
+        self.active[group] |= 1 << ((priority & self._group_masks[group]) >> self._shift)
+        self.recompute()
+
+    def drop_priority(self, group: int) -> None:
+        """The most urgent running priority of a group ends; `update` must follow."""
+        running = self.active[group]
+        self.active[group] = running & running - 1 if running else 0
+        self.recompute()
+
+    def write_active(self, group: int, word: int, value: int) -> None:
+        """Software writes 32 bits of the active-priority registers; levels that there are not stay 0."""
+        levels = (1 << (1 << self.gic.parameters.group_bits)) - 1
+        kept = self.active[group] & ~(0xFFFF_FFFF << 32 * word)
+        self.active[group] = kept | value << 32 * word & levels
+        self.recompute()
+        self.update()
+
+    def deactivate(self, intid: int) -> None:
+        """Make an interrupt inactive; `update` must follow."""
+        block = self.blocks[intid >> 5]
+        n = intid & 31
+        if intid >> 5 not in self.own:
+            self.gic.deactivate(intid, self)
+        elif block.active & 1 << n:
+            block.active &= ~(1 << n)
+            self._end_link(intid)
+            self.settle(block, n)
+        self.show(block, n)
+
+    # The CPU's own interrupts
+
+    def change(self, block: Block, value: int, work: Change) -> None:
+        """Change interrupts of the CPU's own; those in the bitmap `value` that are not there are left out."""
+        for n in bits(value & block.valid):
+            work(block, 1 << n, self.counts)
+            self.settle(block, n)
+            self.show(block, n)
+        self.update()
+
+    def settle(self, block: Block, n: int) -> None:
+        """Bring the accounts of one of the CPU's own interrupts in line with its state."""
+        lifecycle.settle(block, 1 << n, self.counts)
+
+    def set_line(self, intid: int, level: int) -> Injected:
+        """Set the line of a PPI."""
+        block = self.own[intid >> 5]
+        n = intid & 31
+        every = self.gic.parameters.every_raise_is_an_edge
+        outcome = lifecycle.set_line(block, 1 << n, level, self.counts, every)
+        self.refresh(block, n)
+        return outcome
+
+    # Host interrupts
+
+    def sample(self) -> None:
+        """Ask for the level of linked PPIs whose line was high: the guest may have lowered it without a trap."""
+        for intid in bits(self.linked & self.private.line):
+            link = self.links[intid]
+            if not link.get_level(intid):
+                self.set_line(intid, 0)
+                if not self.private.active & 1 << intid:
+                    self.vcpu.vm.host_irqs.deactivate(link.host_irq)
+
+    def forget(self, intid: int) -> None:
+        """Forget the active and the pending state of a PPI, and its line."""
+        bit = 1 << intid
+        self.private.latch &= ~bit
+        self.private.line &= ~bit
+        self.private.active &= ~bit
+        lifecycle.settle(self.private, bit, self.counts)
+        self.refresh(self.private, intid)
+
+    def _end_link(self, intid: int) -> None:
+        """A linked PPI was deactivated: its host interrupt ends, unless the line is still high."""
+        link = self.links.get(intid)
+        if link is None:
+            return
+        if link.get_level(intid):
+            self.private.line |= 1 << intid
+        else:
+            self.private.line &= ~(1 << intid)
+            self.vcpu.vm.host_irqs.deactivate(link.host_irq)
