@@ -46,6 +46,7 @@ class Register(Generic[C, I]):
         size: of an element, 4 or 8 bytes.
         widths: accesses that it takes, bytes; those below `size` reach a part of it.
         first: number of the first element, in its name.
+        suffix: what follows the number in its name.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Register(Generic[C, I]):
     size: int = WORD
     widths: tuple[int, ...] = (WORD,)
     first: int = 0
+    suffix: str = ""
 
     @property
     def access(self) -> str:
@@ -72,7 +74,7 @@ class Register(Generic[C, I]):
             yield self.first, self.offset, self.name
         for place in range(self.words):
             n = self.first + place
-            yield n, self.offset + self.size * place, f"{self.name}{n}"
+            yield n, self.offset + self.size * place, f"{self.name}{n}{self.suffix}"
 
     def parts(self) -> Iterator[tuple[int, int, int]]:
         """(byte within an element, width, shift) of every access that an element takes."""

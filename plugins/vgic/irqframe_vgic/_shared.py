@@ -81,6 +81,10 @@ class Shared(ABC, Generic[F]):
     def rehome(self) -> None:
         """Find every SPI's home anew, after its routing was replaced at once."""
 
+    @abstractmethod
+    def reset(self) -> None:
+        """The shared part as after power-on, but the lines; every count of every CPU interface starts again."""
+
     def add_cpu(self, cpu: F) -> None:
         """Another CPU interface; one of that number whose vCPU could not be created is forgotten."""
         del self.cpus[cpu.vcpu.index :]

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from irqframe.errors import VmError
 from irqframe.flow import (
-    Counters,
     DescribeRequest,
     Injected,
-    Irqchip,
     Lines,
     MmioClaim,
     NodeRef,
     NodeSpec,
     RoutingEntry,
-    RoutingKind,
     Source,
     SourceKind,
     TrapClaim,
     hookimpl,
 )
-from irqframe.vm import IrqType, VCpu, Vm
-from irqframe_vgic._interface import HostLink
-from irqframe_vgic._intids import MAX_SPIS, PRIVATE, SGIS
+from irqframe.vm import VCpu, Vm
+from irqframe_vgic._gic import Gic
+from irqframe_vgic._intids import MAX_SPIS, PRIVATE
 from irqframe_vgic._registers import Frame
 from irqframe_vgic._v2 import _gicc, _gicd, _spis, _state, _tree
 from irqframe_vgic._v2._attributes import Attributes
@@ -38,7 +35,7 @@ from irqframe_vgic._v2._parameters import MAX_CPUS, OPTIONS, Parameters, default
 from irqframe_vgic._v2._v2m import V2mFrame
 
 
-class Gicv2(Irqchip):
+class Gicv2(Gic[CpuInterface]):
     """Arm's Generic Interrupt Controller, architecture version 2, without security extension, with GICv2m frames.
 
     Attributes:
@@ -69,75 +66,39 @@ class Gicv2(Irqchip):
 
     # Life of the VM and of a vCPU
 
-    @hookimpl
-    def irqchip_create(self, vm: Vm) -> None:
-        vm.chip_data = Distributor(vm, self.parameters)
+    def make_shared(self, vm: Vm) -> Distributor:
+        """The distributor."""
+        return Distributor(vm, self.parameters)
 
-    @hookimpl
-    def irqchip_destroy(self, vm: Vm) -> None:
-        vm.chip_data = None
-        for vcpu in vm.vcpus:
-            vcpu.chip = None
+    def make_interface(self, vcpu: VCpu) -> CpuInterface:
+        """The CPU interface of a vCPU."""
+        return CpuInterface(vcpu, vcpu.vm.chip_data)
 
-    @hookimpl
-    def irqchip_vcpu_init(self, vcpu: VCpu) -> None:
-        gic: Distributor = vcpu.vm.chip_data
-        vcpu.chip = CpuInterface(vcpu, gic)
-        gic.add_cpu(vcpu.chip)
+    @property
+    def lines(self) -> int:
+        """Pin n is SPI n."""
+        return self.parameters.spis
+
+    @property
+    def raise_is_edge(self) -> bool:
+        """The implementation's."""
+        return self.parameters.every_raise_is_an_edge
+
+    def intid_of(self, pin: int) -> int:
+        """The INTID of an SPI."""
+        if not 0 <= pin < self.parameters.spis:
+            raise VmError(errno.EINVAL, f"the GIC has no SPI {pin}; it has 0..{self.parameters.spis - 1}")
+        return pin + PRIVATE
 
     @hookimpl
     def irqchip_vcpu_first_run(self, vcpu: VCpu) -> None:
         if self.layout is None:
             raise VmError(errno.ENXIO, "the addresses of the distributor and the CPU interface are not set")
 
-    @hookimpl
-    def irqchip_vcpu_pending_irq(self, vcpu: VCpu) -> bool:
-        cpu: CpuInterface = vcpu.chip
-        return cpu.irq or cpu.fiq
+    # Messages
 
-    @hookimpl
-    def irqchip_vcpu_flush_hwstate(self, vcpu: VCpu) -> None:
-        _flush(vcpu)
-
-    # Injection
-
-    @hookimpl
-    def irqchip_inject_irq(self, vm: Vm, cpu: int, intid: int, level: int, owner: object | None) -> Injected:
-        if not 0 <= cpu < len(vm.vcpus):
-            raise VmError(errno.EINVAL, f"there is no vCPU {cpu}; the VM has {len(vm.vcpus)}")
-        self._check_lined(intid)
-        interface: CpuInterface = vm.vcpus[cpu].chip
-        owners = interface.owners if intid < PRIVATE else interface.gic.owners
-        if owners and owners.get(intid, owner) is not owner:
-            return interface.counts.drop(Injected.DROPPED) if level else Injected.NOTHING
-        return interface.set_line(intid, level) if intid < PRIVATE else interface.gic.set_line(intid, level)
-
-    @hookimpl
-    def irqchip_inject_userspace_irq(self, vm: Vm, irq_type: int, cpu: int, intid: int, level: int) -> Injected:
-        if not vm.finalized:
-            raise VmError(errno.EAGAIN, "the GIC is not initialised")
-        if irq_type == IrqType.SPI:
-            self._check_range(intid, PRIVATE, self.parameters.intids)
-            return self._set_spi(vm, intid, level)
-        if irq_type == IrqType.PPI:
-            self._check_range(intid, SGIS, PRIVATE)
-            if not 0 <= cpu < len(vm.vcpus):
-                raise VmError(errno.EINVAL, f"there is no vCPU {cpu}; the VM has {len(vm.vcpus)}")
-            return vm.post(vm.vcpus[cpu], self.irqchip_inject_irq, vm, cpu, intid, level, None)
-        raise VmError(errno.EINVAL, f"irq type {irq_type} is none of SPI 1, PPI 2")
-
-    @hookimpl
-    def irqchip_irqfd_set_irq(
-        self, entry: RoutingEntry, vm: Vm, irq_source_id: int, level: int, line_status: bool
-    ) -> Injected:
-        if not 0 <= entry.pin < self.parameters.spis:
-            raise VmError(errno.EINVAL, f"the GIC has no SPI {entry.pin}; it has 0..{self.parameters.spis - 1}")
-        return self._set_spi(vm, entry.pin + PRIVATE, level)
-
-    @hookimpl
-    def irqchip_set_msi(
-        self, entry: RoutingEntry, vm: Vm, irq_source_id: int, level: int, line_status: bool
-    ) -> Injected:
+    def set_message(self, entry: RoutingEntry, vm: Vm) -> Injected:
+        """A message to a v2m frame: an edge of the SPI that its data names."""
         if not self._doorbells:
             raise VmError(errno.ENODEV, "the GIC has no v2m frame: it takes no messages")
         frame = self._doorbells.get(entry.address)
@@ -146,59 +107,8 @@ class Gicv2(Irqchip):
         if not frame.serves(entry.data):
             last = frame.first + frame.count - 1
             raise VmError(errno.EINVAL, f"message {entry.data:#x} is not an INTID of the frame, {frame.first}..{last}")
-        if not level:
-            return Injected.NOTHING
         gic: Distributor = vm.chip_data
         return gic.pulse(entry.data)
-
-    @hookimpl
-    def irqchip_set_irq_inatomic(
-        self, entry: RoutingEntry, vm: Vm, irq_source_id: int, level: int, line_status: bool
-    ) -> Injected | None:
-        if entry.kind is RoutingKind.MSI:
-            return self.irqchip_set_msi(entry, vm, irq_source_id, level, line_status)
-        if not self.parameters.every_raise_is_an_edge:
-            return None  # a line that nobody lowers would rise once only
-        return self.irqchip_irqfd_set_irq(entry, vm, irq_source_id, level, line_status)
-
-    # Mapped and owned interrupts
-
-    @hookimpl
-    def irqchip_map_phys_irq(self, vcpu: VCpu, host_irq: int, intid: int, get_level: Callable[[int], bool]) -> None:
-        self._check_range(intid, SGIS, PRIVATE)
-        cpu: CpuInterface = vcpu.chip
-        if intid in cpu.links:
-            raise VmError(errno.EBUSY, f"INTID {intid} stands for host interrupt {cpu.links[intid].host_irq} already")
-        cpu.links[intid] = HostLink(host_irq, get_level)
-        cpu.linked |= 1 << intid
-
-    @hookimpl
-    def irqchip_unmap_phys_irq(self, vcpu: VCpu, intid: int) -> None:
-        cpu: CpuInterface = vcpu.chip
-        if cpu.links.pop(intid, None) is None:
-            raise VmError(errno.EINVAL, f"INTID {intid} stands for no host interrupt")
-        cpu.linked &= ~(1 << intid)
-
-    @hookimpl
-    def irqchip_map_is_active(self, vcpu: VCpu, intid: int) -> bool:
-        cpu: CpuInterface = vcpu.chip
-        return intid in cpu.links and bool(cpu.private.active >> intid & 1)
-
-    @hookimpl
-    def irqchip_reset_mapped_irq(self, vcpu: VCpu, intid: int) -> None:
-        cpu: CpuInterface = vcpu.chip
-        if intid in cpu.links:
-            cpu.forget(intid)
-
-    @hookimpl
-    def irqchip_set_owner(self, vcpu: VCpu, intid: int, owner: object) -> None:
-        if not vcpu.vm.finalized:
-            raise VmError(errno.EAGAIN, "the GIC is not initialised")
-        self._check_lined(intid)
-        cpu: CpuInterface = vcpu.chip
-        owners = cpu.owners if intid < PRIVATE else cpu.gic.owners
-        if owners.setdefault(intid, owner) is not owner:
-            raise VmError(errno.EEXIST, f"INTID {intid} of vCPU {vcpu.index} belongs to another device")
 
     # Set-up
 
@@ -211,7 +121,7 @@ class Gicv2(Irqchip):
             frame.check(changed)
         if changed != self.parameters:
             self.parameters = changed
-            _rebuild(vm, changed)
+            self.rebuild(vm)
         self.layout = layout
         self._initialise(vm)
 
@@ -221,7 +131,7 @@ class Gicv2(Irqchip):
         if change is not None:
             self.parameters = change
             self._spis_fixed = True
-            _rebuild(vm, change)
+            self.rebuild(vm)
         if self._attributes.layout is not None:
             self.layout = self._attributes.layout
         if self._attributes.initialised:
@@ -249,22 +159,6 @@ class Gicv2(Irqchip):
             claims.append(MmioClaim(name, base, size, frame.read, frame.write, decoded.names))
         return (*claims, *(v2m.claim(gic) for v2m in self.layout.v2m))
 
-    @hookimpl
-    def irqchip_bind(self, vm: Vm) -> Mapping[str, Callable[..., Any]]:
-        gic: Distributor = vm.chip_data
-        checked = self.irqchip_irqfd_set_irq
-        owners = gic.owners
-        spis = range(self.parameters.spis)
-        set_line = gic.set_line
-
-        def irqfd_set_irq(entry: RoutingEntry, vm: Vm, irq_source_id: int, level: int, line_status: bool) -> Injected:
-            pin = entry.pin
-            if pin in spis and not owners:
-                return set_line(pin + PRIVATE, level)
-            return checked(entry, vm, irq_source_id, level, line_status)
-
-        return {"vcpu_flush_hwstate": _flush, "irqfd_set_irq": irqfd_set_irq}
-
     # Device tree
 
     @hookimpl
@@ -288,15 +182,7 @@ class Gicv2(Irqchip):
         self._ppi_cpus = (1 << len(request.mpidrs)) - 1
         return nodes
 
-    # Reset, state, observation, guests
-
-    @hookimpl
-    def irqchip_reset(self, vm: Vm, vcpu: VCpu | None) -> None:
-        gic: Distributor = vm.chip_data
-        if vcpu is None:
-            gic.reset()
-        else:
-            gic.reset_cpu(vcpu.chip)
+    # State, observation, guests
 
     @hookimpl
     def irqchip_save_state(self, vm: Vm, vcpu: VCpu | None) -> Mapping[str, Any]:
@@ -308,11 +194,6 @@ class Gicv2(Irqchip):
             _state.restore_shared(vm.chip_data, state)
         else:
             vcpu.call(_state.restore_cpu, vcpu.chip, state)
-
-    @hookimpl
-    def irqchip_counters(self, vcpu: VCpu) -> Counters:
-        cpu: CpuInterface = vcpu.chip
-        return cpu.counts.snapshot()
 
     @hookimpl
     def irqchip_debugfs(self, vm: Vm) -> Mapping[str, str]:
@@ -334,43 +215,8 @@ class Gicv2(Irqchip):
     def _divide(self, nodes: Sequence[NodeRef]) -> _spis.Division:
         return _spis.divide(self.parameters.spis, nodes, fixed=self._spis_fixed)
 
-    def _set_spi(self, vm: Vm, intid: int, level: int) -> Injected:
-        """Set the line of an SPI for userspace or an irqfd, which own none; any thread."""
-        gic: Distributor = vm.chip_data
-        if intid in gic.owners:
-            # Refused, and counted by the owner of vCPU 0.
-            return vm.post(vm.vcpus[0], self.irqchip_inject_irq, vm, 0, intid, level, None)
-        return gic.set_line(intid, level)
-
     def _initialise(self, vm: Vm) -> None:
         """GSI n goes to SPI n unless the VM has been given routes; the doorbells of the frames are known."""
-        if not vm.routing.entries:
-            vm.routing.set_default(self.parameters.spis)
+        self.route_lines(vm)
         if self.layout is not None:
             self._doorbells = {frame.doorbell: frame for frame in self.layout.v2m}
-
-    def _check_lined(self, intid: int) -> None:
-        """Refuse what has no line: SGIs, and INTIDs that are not there."""
-        self._check_range(intid, SGIS, self.parameters.intids)
-
-    @staticmethod
-    def _check_range(intid: int, first: int, end: int) -> None:
-        if not first <= intid < end:
-            raise VmError(errno.EINVAL, f"INTID {intid} is not in {first}..{end - 1}")
-
-
-def _flush(vcpu: VCpu) -> None:
-    """`irqchip_vcpu_flush_hwstate`: the lines follow every change; the levels of linked PPIs are asked for here."""
-    cpu: CpuInterface = vcpu.chip
-    if cpu.linked & cpu.private.line:
-        cpu.sample()
-    vcpu.irq_line = cpu.irq
-    vcpu.fiq_line = cpu.fiq
-
-
-def _rebuild(vm: Vm, changed: Parameters) -> None:
-    """Make the GIC's state anew, with another number of INTIDs, before anything has run."""
-    vm.chip_data = gic = Distributor(vm, changed)
-    for vcpu in vm.vcpus:
-        vcpu.chip = CpuInterface(vcpu, gic)
-        gic.add_cpu(vcpu.chip)

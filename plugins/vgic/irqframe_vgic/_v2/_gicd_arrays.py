@@ -6,51 +6,19 @@ first 32 INTIDs, belong to the CPU that accesses.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
-from irqframe_vgic import _lifecycle as lifecycle
-from irqframe_vgic._block import Block, bits
+from irqframe_vgic import _changes as changes
+from irqframe_vgic._block import bits
+from irqframe_vgic._changes import config_word, edges_of, word_of
 from irqframe_vgic._intids import PRIVATE, SGIS
-from irqframe_vgic._lifecycle import Change, Counts
+from irqframe_vgic._lifecycle import Change
 from irqframe_vgic._v2._distributor import Distributor
 from irqframe_vgic._v2._interface import CpuInterface
 from irqframe_vgic._v2._rows import Read
 
 _SGI_BITS: Final = (1 << SGIS) - 1
-
-# Changes of one interrupt: (block, its bitmap, where it is counted)
-
-
-def _enable(block: Block, bit: int, counts: Counts) -> None:
-    block.enabled |= bit
-
-
-def _disable(block: Block, bit: int, counts: Counts) -> None:
-    block.enabled &= ~bit
-
-
-def _unpend(block: Block, bit: int, counts: Counts) -> None:
-    block.latch &= ~bit
-
-
-def _activate(block: Block, bit: int, counts: Counts) -> None:
-    block.active |= bit
-
-
-def _to_group1(block: Block, bit: int, counts: Counts) -> None:
-    block.group |= bit
-
-
-def _to_group0(block: Block, bit: int, counts: Counts) -> None:
-    block.group &= ~bit
-
-
-def _to_edge(block: Block, bit: int, counts: Counts) -> None:
-    block.edge |= bit
-
-
-def _to_level(block: Block, bit: int, counts: Counts) -> None:
-    block.edge &= ~bit
 
 
 def _change(gic: Distributor, cpu: CpuInterface, word: int, value: int, work: Change) -> None:
@@ -83,18 +51,18 @@ read_active = _bitmap("active")
 def write_group(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
     if n in cpu.blocks:
         before = cpu.blocks[n].group
-        _change(gic, cpu, n, value & ~before, _to_group1)
-        _change(gic, cpu, n, before & ~value, _to_group0)
+        _change(gic, cpu, n, value & ~before, changes.to_group1)
+        _change(gic, cpu, n, before & ~value, changes.to_group0)
 
 
 def write_isenabler(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
     if n in cpu.blocks:
-        _change(gic, cpu, n, value & ~_fixed_enables(gic, n), _enable)
+        _change(gic, cpu, n, value & ~_fixed_enables(gic, n), changes.enable)
 
 
 def write_icenabler(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
     if n in cpu.blocks:
-        _change(gic, cpu, n, value & ~_fixed_enables(gic, n), _disable)
+        _change(gic, cpu, n, value & ~_fixed_enables(gic, n), changes.disable)
 
 
 def _fixed_enables(gic: Distributor, n: int) -> int:
@@ -103,17 +71,17 @@ def _fixed_enables(gic: Distributor, n: int) -> int:
 
 def write_ispendr(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
     if n in cpu.blocks:
-        _change(gic, cpu, n, value & ~_SGI_BITS if n == 0 else value, lifecycle.latch)
+        _change(gic, cpu, n, value & ~_SGI_BITS if n == 0 else value, changes.latch)
 
 
 def write_icpendr(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
     if n in cpu.blocks:
-        _change(gic, cpu, n, value & ~_SGI_BITS if n == 0 else value, _unpend)
+        _change(gic, cpu, n, value & ~_SGI_BITS if n == 0 else value, changes.unpend)
 
 
 def write_isactiver(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
     if n in cpu.blocks:
-        _change(gic, cpu, n, value, _activate)
+        _change(gic, cpu, n, value, changes.activate)
 
 
 def write_icactiver(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
@@ -128,22 +96,18 @@ def write_icactiver(gic: Distributor, n: int, cpu: CpuInterface, value: int, lan
 
 
 def read_priority(gic: Distributor, n: int, cpu: CpuInterface) -> int:
-    return _word(cpu.blocks[n >> 3].priority, n) if n >> 3 in cpu.blocks else 0
+    return word_of(cpu.blocks[n >> 3].priority, n) if n >> 3 in cpu.blocks else 0
 
 
 def write_priority(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
     for intid, byte in bytes_of(gic, n, value & (gic.parameters.priority_mask * 0x0101_0101), lanes):
-
-        def set_priority(block: Block, bit: int, counts: Counts, i: int = intid & 31, byte: int = byte) -> None:
-            block.priority[i] = byte
-
-        _change(gic, cpu, intid >> 5, 1 << (intid & 31), set_priority)
+        _change(gic, cpu, intid >> 5, 1 << (intid & 31), partial(changes.set_priority, byte))
 
 
 def read_targets(gic: Distributor, n: int, cpu: CpuInterface) -> int:
     if len(gic.cpus) == 1 or n >> 3 not in cpu.blocks:
         return 0
-    return _word(cpu.blocks[n >> 3].targets, n)
+    return word_of(cpu.blocks[n >> 3].targets, n)
 
 
 def write_targets(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
@@ -153,11 +117,6 @@ def write_targets(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes
     for intid, byte in bytes_of(gic, n, value, lanes):
         if intid >= PRIVATE:
             gic.retarget(intid, byte & present)
-
-
-def _word(values: bytearray, n: int) -> int:
-    at = n * 4 & 31
-    return int.from_bytes(values[at : at + 4], "little")
 
 
 def bytes_of(gic: Distributor, n: int, value: int, lanes: int) -> list[tuple[int, int]]:
@@ -175,15 +134,14 @@ def bytes_of(gic: Distributor, n: int, value: int, lanes: int) -> list[tuple[int
 def read_config(gic: Distributor, n: int, cpu: CpuInterface) -> int:
     if n >> 1 not in cpu.blocks:
         return 0
-    edge = cpu.blocks[n >> 1].edge >> 16 * (n & 1) & 0xFFFF
-    return sum(2 << 2 * i for i in bits(edge))
+    return config_word(cpu.blocks[n >> 1], n & 1)
 
 
 def write_config(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
     if n == 0 or n >> 1 not in cpu.blocks or (n == 1 and gic.parameters.ppi_config_fixed):
         return
-    wanted = sum(1 << i for i in range(16) if value >> 2 * i & 2) << 16 * (n & 1)
+    wanted = edges_of(value) << 16 * (n & 1)
     covered = 0xFFFF << 16 * (n & 1)
     before = cpu.blocks[n >> 1].edge
-    _change(gic, cpu, n >> 1, wanted & ~before, _to_edge)
-    _change(gic, cpu, n >> 1, before & covered & ~wanted, _to_level)
+    _change(gic, cpu, n >> 1, wanted & ~before, changes.to_edge)
+    _change(gic, cpu, n >> 1, before & covered & ~wanted, changes.to_level)

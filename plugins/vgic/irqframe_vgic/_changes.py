@@ -1,0 +1,86 @@
+"""What a write of a distributor's register does to one interrupt of it, and how its arrays are laid out.
+
+A change is called with the interrupt's block, its bitmap, and where it is counted.
+"""
+
+from __future__ import annotations
+
+from irqframe_vgic._block import Block, bits
+from irqframe_vgic._lifecycle import Counts, latch
+
+__all__ = [
+    "activate",
+    "config_word",
+    "disable",
+    "edges_of",
+    "enable",
+    "latch",
+    "set_priority",
+    "to_edge",
+    "to_group0",
+    "to_group1",
+    "to_level",
+    "unpend",
+    "word_of",
+]
+
+
+def enable(block: Block, bit: int, counts: Counts) -> None:
+    """Written 1 to a set-enable bit."""
+    block.enabled |= bit
+
+
+def disable(block: Block, bit: int, counts: Counts) -> None:
+    """Written 1 to a clear-enable bit."""
+    block.enabled &= ~bit
+
+
+def unpend(block: Block, bit: int, counts: Counts) -> None:
+    """Written 1 to a clear-pending bit: the latch goes, a line stays."""
+    block.latch &= ~bit
+
+
+def activate(block: Block, bit: int, counts: Counts) -> None:
+    """Written 1 to a set-active bit."""
+    block.active |= bit
+
+
+def to_group1(block: Block, bit: int, counts: Counts) -> None:
+    """Its group bit becomes 1."""
+    block.group |= bit
+
+
+def to_group0(block: Block, bit: int, counts: Counts) -> None:
+    """Its group bit becomes 0."""
+    block.group &= ~bit
+
+
+def to_edge(block: Block, bit: int, counts: Counts) -> None:
+    """Its configuration becomes edge-triggered."""
+    block.edge |= bit
+
+
+def to_level(block: Block, bit: int, counts: Counts) -> None:
+    """Its configuration becomes level-triggered."""
+    block.edge &= ~bit
+
+
+def set_priority(priority: int, block: Block, bit: int, counts: Counts) -> None:
+    """Its priority is written; bound to the value ahead."""
+    block.priority[bit.bit_length() - 1] = priority
+
+
+def word_of(values: bytearray, n: int) -> int:
+    """The n-th word of an array of one byte per interrupt, of the block that has it."""
+    at = n * 4 & 31
+    return int.from_bytes(values[at : at + 4], "little")
+
+
+def config_word(block: Block, half: int) -> int:
+    """A word of two bits per interrupt for one half of a block: the upper one is set for edge-triggered."""
+    return sum(2 << 2 * i for i in bits(block.edge >> 16 * half & 0xFFFF))
+
+
+def edges_of(word: int) -> int:
+    """Bitmap of the 16 interrupts that such a word makes edge-triggered; the lower bit of each pair is reserved."""
+    return sum(1 << i for i in range(16) if word >> 2 * i & 2)
