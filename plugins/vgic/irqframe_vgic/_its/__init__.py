@@ -1,0 +1,1 @@
+"""The Interrupt Translation Service: messages become LPIs, by tables in guest memory."""

@@ -1,0 +1,1 @@
+"""GICv3: the distributor, the redistributors with their LPIs, and the CPU interfaces."""
