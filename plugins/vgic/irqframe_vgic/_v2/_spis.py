@@ -14,11 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from irqframe.dt import Node, Tree, is_enabled, specifiers_at
+from irqframe.dt import Node, is_enabled
 from irqframe.flow import NodeRef
 from irqframe_vgic._intids import MAX_SPIS, PRIVATE
 from irqframe_vgic._v2._parameters import SPI_CHOICES
 from irqframe_vgic._v2._v2m import DEFAULT_BASE, DEFAULT_SPIS
+from irqframe_vgic._wired import enough, wired
 
 V2M_COMPATIBLE: Final = "arm,gic-v2m-frame"
 BASE_SPI: Final = "arm,msi-base-spi"
@@ -49,7 +50,7 @@ def divide(spis: int, nodes: Sequence[NodeRef], *, fixed: bool) -> Division:
     # The nodes that the core hands over are those of its own trees.
     own = [cast("Node", node) for node in nodes]
     frames = [node for node in own if V2M_COMPATIBLE in node.compatible and is_enabled(node)]
-    taken = _wired(own)
+    taken = _wired(nodes)
     said: dict[str, tuple[int, int]] = {}
     for node in frames:
         first, count = node.u32(BASE_SPI), _length(node)
@@ -71,19 +72,12 @@ def divide(spis: int, nodes: Sequence[NodeRef], *, fixed: bool) -> Division:
 
 def holding(least: int, spis: Iterable[int]) -> int:
     """How many SPIs a GIC has that has all of these; `least` at least."""
-    wanted = max((least, *(spi + 1 for spi in spis if spi < MAX_SPIS)))
-    return wanted if wanted == least else min(choice for choice in SPI_CHOICES if choice >= wanted)
+    return enough(least, spis, SPI_CHOICES)
 
 
-def _wired(nodes: Sequence[Node]) -> set[int]:
+def _wired(nodes: Sequence[NodeRef]) -> set[int]:
     """The SPIs that the tree sends anything to."""
-    if not nodes:
-        return set()
-    root = nodes[0]
-    while root.parent is not None:
-        root = root.parent
-    found = specifiers_at(Tree(root, ""), frozenset(nodes))
-    return {cells[1] for cells in found if len(cells) == 3 and cells[0] == 0 and cells[1] < MAX_SPIS}
+    return {cells[1] for cells in wired(nodes) if len(cells) == 3 and cells[0] == 0 and cells[1] < MAX_SPIS}
 
 
 def _length(node: Node) -> int:

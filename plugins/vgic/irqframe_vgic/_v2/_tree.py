@@ -13,19 +13,16 @@ from itertools import pairwise
 from typing import Final, cast
 
 from irqframe.dt import Node, addresses
-from irqframe.errors import SpecifierError, TriggerError, VmError
-from irqframe.flow import DescribeRequest, Lines, MessageLines, NodeRef, NodeSpec, Source, SourceKind, Trigger
+from irqframe.errors import SpecifierError, VmError
+from irqframe.flow import DescribeRequest, Lines, MessageLines, NodeRef, NodeSpec, Source, SourceKind
 from irqframe_vgic._intids import PRIVATE, SGIS
+from irqframe_vgic._triggers import trigger_of
 from irqframe_vgic._v2._parameters import MAX_CPUS, Parameters
 from irqframe_vgic._v2._spis import BASE_SPI, NUM_SPIS, V2M_COMPATIBLE, Division
 from irqframe_vgic._v2._v2m import DEFAULT_BASE, DEFAULT_SPIS, V2mFrame
 
 _SPI: Final = 0
 _PPI: Final = 1
-
-# The binding has no active-low and no falling-edge SPIs; a PPI says what it is, and the GIC cannot choose.
-_SPI_TRIGGERS: Final = (Trigger.NONE, Trigger.EDGE_RISING, Trigger.LEVEL_HIGH)
-_PPI_TRIGGERS: Final = (*_SPI_TRIGGERS, Trigger.EDGE_FALLING, Trigger.LEVEL_LOW)
 
 # Least sizes: the distributor's 4 KiB, and the CPU interface without GICC_DIR, as on a GICv1.
 _GICD_SIZE: Final = 0x1000
@@ -71,14 +68,9 @@ def translate(parameters: Parameters, cells: tuple[int, ...], gic: str = "the GI
         raise SpecifierError(f"{kind} is no type of a GICv2 interrupt", cell=0, expected="0 (SPI) or 1 (PPI)")
     is_spi = kind == _SPI
     _check_number("SPI" if is_spi else "PPI", number, parameters.spis if is_spi else PRIVATE - SGIS, gic)
-    allowed = _SPI_TRIGGERS if is_spi else _PPI_TRIGGERS
-    trigger = flags & 0xF
-    if trigger not in allowed:
-        expected = "1 (rising edge) or 4 (level high)" if is_spi else "one of 1, 2, 4 and 8"
-        raise TriggerError(f"{trigger} is no trigger of {'an SPI' if is_spi else 'a PPI'}", cell=2, expected=expected)
     if is_spi:
-        return Source(SourceKind.SPI, number, Trigger(trigger))
-    return Source(SourceKind.PPI, number + SGIS, Trigger(trigger))
+        return Source(SourceKind.SPI, number, trigger_of(flags, SourceKind.SPI, "an SPI"))
+    return Source(SourceKind.PPI, number + SGIS, trigger_of(flags, SourceKind.PPI, "a PPI"))
 
 
 def _check_number(kind: str, number: int, count: int, gic: str) -> None:
