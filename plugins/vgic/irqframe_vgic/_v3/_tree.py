@@ -1,0 +1,149 @@
+"""The GICv3 in a device tree: the nodes it is set up from, and those it describes itself by (Linux, arm,gic-v3.yaml).
+
+1. `reg` of the GIC is the distributor, then `#redistributor-regions` regions (1 if absent) of redistributors; what
+   comes behind is the CPUs' own and not served.
+2. Redistributors of a region are `redistributor-stride` bytes apart, 128 KiB if that is absent or 0. The CPUs have the
+   places in the order of the regions.
+3. Every enabled node `arm,gic-v3-its` is an ITS, wherever it stands.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, cast
+
+from irqframe.dt import Node, addresses, is_enabled
+from irqframe.errors import SpecifierError, VmError
+from irqframe.flow import DescribeRequest, NodeRef, NodeSpec, PropertyValue, SourceKind
+from irqframe_vgic._v3._lines import GIC_COMPATIBLE, mbis
+
+ITS_COMPATIBLE: Final = "arm,gic-v3-its"
+
+FRAME: Final = 0x1_0000
+"""Bytes of each frame: the distributor's, the two of a redistributor, the two of an ITS."""
+REDISTRIBUTOR: Final = 2 * FRAME
+
+_MAX_CPUS: Final = 512
+
+# Where QEMU's virt board has its GICv3; the described nodes are for a root with 2 address and 2 size cells.
+GICD_DEFAULT: Final = (0x0800_0000, FRAME)
+ITS_DEFAULT: Final = (0x0808_0000, 2 * FRAME)
+GICR_DEFAULT: Final = (0x080A_0000, 123 * REDISTRIBUTOR)
+FURTHER_GICR_DEFAULT: Final = (0x40_0000_0000, 512 * REDISTRIBUTOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the GIC's frames are: (guest physical address, size in bytes) each.
+
+    Attributes:
+        gicd: the distributor.
+        redistributors: the regions of redistributors.
+        stride: bytes from one redistributor to the next.
+        its: the ITSs.
+        mbis: the INTIDs of SPIs that messages to the distributor raise.
+    """
+
+    gicd: tuple[int, int]
+    redistributors: tuple[tuple[int, int], ...]
+    stride: int = REDISTRIBUTOR
+    its: tuple[tuple[int, int], ...] = ()
+    mbis: tuple[range, ...] = ()
+
+    def places(self, cpus: int) -> tuple[int, ...]:
+        """The addresses of the redistributors of that many CPUs, fewer if there are no more."""
+        return tuple(islice(self._places(), cpus))
+
+    def _places(self) -> Iterator[int]:
+        for base, size in self.redistributors:
+            yield from range(base, base + size - self.stride + 1, self.stride)
+
+
+def layout(nodes: Sequence[NodeRef]) -> Layout:
+    """Where the nodes say that the frames are.
+
+    Args:
+        nodes: the GIC, and its ITSs.
+
+    Raises:
+        VmError: EINVAL unless there is one GIC with a distributor and redistributors, or if an ITS lacks its frame.
+    """
+    # The nodes that the core hands over are those of its own trees.
+    own = [cast("Node", node) for node in nodes if is_enabled(cast("Node", node))]
+    gics = [node for node in own if GIC_COMPATIBLE in node.compatible]
+    if len(gics) != 1:
+        found = ", ".join(node.path for node in gics) or "none"
+        raise VmError(errno.EINVAL, f"the machine must have one GIC, and has {found}")
+    gic = gics[0]
+    frames = addresses(gic)
+    stride = _stride(gic)
+    count = gic.u32("#redistributor-regions") if gic.has("#redistributor-regions") else 1
+    regions = frames[1 : 1 + (count or 0)]
+    if not regions or len(regions) != count or frames[0][1] < FRAME or any(size < stride for _, size in regions):
+        raise VmError(
+            errno.EINVAL,
+            f"{gic.path}: 'reg' must reach the CPUs and give a distributor of {FRAME:#x} bytes or more, then "
+            f"{count or 1} region{'s' if (count or 1) > 1 else ''} of redistributors of {stride:#x} or more",
+        )
+    its = tuple(_its(node) for node in own if ITS_COMPATIBLE in node.compatible)
+    return Layout(frames[0], regions, stride, its, mbis((gic,)))
+
+
+def _stride(gic: Node) -> int:
+    cells = gic.cells("redistributor-stride")
+    stride = (cells[0] << 32 | cells[1]) if len(cells) == 2 else sum(cells[:1])
+    if stride and (stride < REDISTRIBUTOR or stride % FRAME):
+        raise VmError(
+            errno.EINVAL,
+            f"{gic.path}: redistributors {stride:#x} bytes apart; expected {REDISTRIBUTOR:#x} or more, and a multiple "
+            f"of {FRAME:#x}",
+        )
+    return stride or REDISTRIBUTOR
+
+
+def _its(node: Node) -> tuple[int, int]:
+    frames = addresses(node)
+    if not frames or frames[0][1] < FRAME:
+        reason = f"{node.path}: 'reg' must reach the CPUs and give an ITS of {FRAME:#x} bytes or more"
+        raise VmError(errno.EINVAL, reason)
+    return frames[0]
+
+
+def describe(request: DescribeRequest) -> tuple[NodeSpec, ...]:
+    """The nodes of a GICv3 for a machine, at the addresses of QEMU's virt board.
+
+    Raises:
+        SpecifierError: for more CPUs than a GICv3 here has redistributors, or a root whose cells are too few.
+    """
+    cpus = len(request.mpidrs)
+    if cpus > _MAX_CPUS:
+        raise SpecifierError(f"a GICv3 has {_MAX_CPUS} redistributors, not {cpus}", expected=f"1..{_MAX_CPUS} CPUs")
+    first = GICR_DEFAULT[1] // REDISTRIBUTOR
+    regions = (GICR_DEFAULT,) if cpus <= first else (GICR_DEFAULT, FURTHER_GICR_DEFAULT)
+    properties: dict[str, PropertyValue] = {
+        "compatible": (GIC_COMPATIBLE,),
+        "#interrupt-cells": (3,),
+        "interrupt-controller": (),
+        "reg": tuple(cell for frame in (GICD_DEFAULT, *regions) for cell in request.reg(*frame)),
+        "#redistributor-regions": (len(regions),),
+        "#address-cells": (request.address_cells,),
+        "#size-cells": (request.size_cells,),
+        "ranges": (),
+    }
+    children = (_describe_its(request),) if request.msis else ()
+    serves = frozenset({SourceKind.SPI, SourceKind.PPI})
+    return (NodeSpec(f"intc@{GICD_DEFAULT[0]:x}", properties, children, serves),)
+
+
+def _describe_its(request: DescribeRequest) -> NodeSpec:
+    properties: Mapping[str, PropertyValue] = {
+        "compatible": (ITS_COMPATIBLE,),
+        "msi-controller": (),
+        "#msi-cells": (1,),
+        "reg": request.reg(*ITS_DEFAULT),
+    }
+    # QEMU calls the node "its"; the binding has no such name.
+    return NodeSpec(f"msi-controller@{ITS_DEFAULT[0]:x}", properties, serves=frozenset({"msi"}))
