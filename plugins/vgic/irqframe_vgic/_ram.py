@@ -29,6 +29,16 @@ def store(memory: GuestMemory, gpa: int, data: bytes) -> bool:
     return True
 
 
+def load_number(memory: GuestMemory, gpa: int) -> int:
+    """Read 64 bits; 0 if they are not RAM."""
+    return int.from_bytes(load(memory, gpa, 8) or b"", "little")
+
+
+def store_number(memory: GuestMemory, gpa: int, number: int, size: int) -> bool:
+    """Write 64 bits and zeroes up to `size` bytes, and tell whether they are RAM."""
+    return store(memory, gpa, number.to_bytes(size, "little"))
+
+
 def load_table(memory: GuestMemory, gpa: int, size: int) -> bytes:
     """Read a large table; what is not RAM reads as 0."""
     return b"".join(load(memory, at, length) or bytes(length) for at, length in _pieces(gpa, size))

@@ -28,9 +28,9 @@ def mapping(saved: object) -> Mapping[str, Any]:
 def number(saved: Mapping[str, Any], name: str, mask: int) -> int:
     """A number that has no bits but those of `mask`."""
     value = saved.get(name)
-    if not fits(value, mask):
+    if type(value) is not int or not fits(value, mask):
         raise refusal(name, f"a number within {mask:#x}", value)
-    return int(value)  # type: ignore[arg-type]
+    return value
 
 
 def flag(saved: Mapping[str, Any], name: str) -> bool:
