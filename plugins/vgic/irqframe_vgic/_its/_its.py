@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from irqframe.flow import Injected, MmioClaim
 from irqframe.vm import VCpu, Vm
-from irqframe_vgic._its import _saved
+from irqframe_vgic import _saved
 from irqframe_vgic._its._commands import execute
 from irqframe_vgic._its._gits import CONTROL, FRAME, QUIESCENT, TRANSLATER, TRANSLATION
 from irqframe_vgic._its._parameters import ItsParameters

@@ -22,12 +22,13 @@ from irqframe.flow import (
     hookimpl,
 )
 from irqframe.vm import VCpu, Vm
+from irqframe_vgic._debugfs import vgic_state
 from irqframe_vgic._gic import Gic
 from irqframe_vgic._intids import MAX_SPIS, PRIVATE
 from irqframe_vgic._registers import Frame
 from irqframe_vgic._v2 import _gicc, _gicd, _spis, _state, _tree
 from irqframe_vgic._v2._attributes import Attributes
-from irqframe_vgic._v2._debugfs import vgic_state
+from irqframe_vgic._v2._debugfs import route
 from irqframe_vgic._v2._distributor import Distributor
 from irqframe_vgic._v2._driver import Gicv2Driver
 from irqframe_vgic._v2._interface import CpuInterface
@@ -197,7 +198,7 @@ class Gicv2(Gic[CpuInterface]):
 
     @hookimpl
     def irqchip_debugfs(self, vm: Vm) -> Mapping[str, str]:
-        return {"vgic-state": vgic_state(vm.chip_data)}
+        return {"vgic-state": vgic_state("GICv2", vm.chip_data, route)}
 
     @hookimpl
     def irqchip_guest_driver(self, vm: Vm) -> object:

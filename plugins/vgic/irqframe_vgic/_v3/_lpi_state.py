@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from irqframe_vgic._its import _saved
+from irqframe_vgic import _saved
 from irqframe_vgic._v3._lpi_set import ENABLE, FIRST_LPI, PRIORITY, capacity
 from irqframe_vgic._v3._lpis import PENDBASER_MASK, PROPBASER_MASK, Lpis
 

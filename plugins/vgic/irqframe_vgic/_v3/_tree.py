@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, cast
@@ -56,6 +56,12 @@ class Layout:
     def places(self, cpus: int) -> tuple[int, ...]:
         """The addresses of the redistributors of that many CPUs, fewer if there are no more."""
         return tuple(islice(self._places(), cpus))
+
+    def ends(self, places: Iterable[int]) -> frozenset[int]:
+        """Those of the places that are the highest of their region (GICR_TYPER page, Last)."""
+        taken = sorted(places)
+        regions = ([place for place in taken if base <= place < base + size] for base, size in self.redistributors)
+        return frozenset(region[-1] for region in regions if region)
 
     def _places(self) -> Iterator[int]:
         for base, size in self.redistributors:

@@ -1,0 +1,247 @@
+"""A GICv3's CPU: its redistributor's SGIs, PPIs and LPIs, and its CPU interface of system registers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from irqframe.flow import Injected
+from irqframe.vm import VCpu
+from irqframe_vgic import _lifecycle as lifecycle
+from irqframe_vgic._block import Block, bits
+from irqframe_vgic._interface import Interface
+from irqframe_vgic._intids import SGIS, SPURIOUS
+from irqframe_vgic._v3._lpi_set import FIRST_LPI
+from irqframe_vgic._v3._lpis import Lpis
+from irqframe_vgic._v3._parameters import FIRST_EPPI, Parameters
+
+if TYPE_CHECKING:
+    from irqframe_vgic._v3._distributor import Distributor
+
+# ICC_CTLR_EL1, what can be written with one security state (ICC_CTLR_EL1 page).
+CBPR: Final = 1 << 0
+EOI_MODE: Final = 1 << 1
+CTLR_MASK: Final = CBPR | EOI_MODE
+
+# GICR_WAKER.
+PROCESSOR_SLEEP: Final = 1 << 1
+CHILDREN_ASLEEP: Final = 1 << 2
+
+# GICR_CTLR: whether the CPU is left out of 1 of N, for Group 0 and for Group 1.
+DPG: Final = (1 << 24, 1 << 25)
+
+_SGI_BITS: Final = (1 << SGIS) - 1
+_INTID: Final = 0xFF_FFFF
+_NOTHING: Final = 256
+
+
+class CpuInterface(Interface):
+    """The GIC's state of one vCPU; `Interface` has what is not a GICv3's alone.
+
+    Attributes:
+        lpis: the LPIs.
+        asleep: GICR_WAKER.ProcessorSleep, which ChildrenAsleep follows.
+        left_out: the bits of `DPG` that are set.
+        last: whether no redistributor follows in its region (GICR_TYPER.Last).
+    """
+
+    __slots__ = ("_held", "asleep", "last", "left_out", "lpis")
+
+    CBPR: ClassVar[int] = CBPR
+    EOI_MODE: ClassVar[int] = EOI_MODE
+
+    gic: Distributor
+
+    def __init__(self, vcpu: VCpu, gic: Distributor) -> None:
+        firsts = (0, *range(FIRST_EPPI, FIRST_EPPI + gic.parameters.eppis, 32))
+        super().__init__(vcpu, gic, {first >> 5: Block(first) for first in firsts}, gic.parameters.span)
+        self.first_priority = self._first_priority
+        self.first = self._first
+        self.fiq_group0 = True
+        self.asleep = self._held = False
+        self.left_out = 0
+        self.last = False
+        # It counts where this interface counts, and tells it to update.
+        self.reset_interface()
+        self.lpis = Lpis(self)
+        self.reset()
+
+    def reset(self) -> None:
+        """Everything as after power-on, but the lines, which are the devices', and the reserved and linked PPIs."""
+        for block in self.own.values():
+            block.reset()
+        self.private.edge = _SGI_BITS
+        self.lpis.reset()
+        self.reset_interface()
+        self.left_out = 0
+        self.fall_asleep(True)
+        for block in self.own.values():
+            for n in bits(block.line):
+                self.settle(block, n)
+        self.refresh_all()
+
+    def sees(self, block: Block, n: int) -> bool:
+        """Whether it is the CPU's own, or routed here."""
+        return block.first >> 5 in self.own or self.gic.receiver.get(block.first + n) is self
+
+    def owed(self) -> int:
+        """How many of the CPU's own interrupts wait."""
+        return sum(block.owed.bit_count() for block in self.own.values()) + self.lpis.owed
+
+    # What the registers of one bit, two bits or a byte per INTID need
+
+    @property
+    def bank(self) -> Mapping[int, Block]:
+        """The interrupts that they are about."""
+        return self.own
+
+    @property
+    def parameters(self) -> Parameters:
+        """The distributor's."""
+        return self.gic.parameters
+
+    def change_group(self, block: Block, value: int) -> None:
+        """GICR_IGROUPR: the group of the CPU's own interrupts decides nothing else."""
+
+    # Selection
+
+    def refresh_all(self) -> None:
+        """`show` the CPU's own interrupts and those that are routed here, then `update`."""
+        for block in self.own.values():
+            for n in bits(block.valid):
+                self.show(block, n)
+        homes = self.gic.homes
+        for block, n in self.gic.intids():
+            if homes.get(block.first + n) is self:
+                self.show(block, n)
+        self.update()
+
+    def _lpi_priority(self) -> int:
+        """Priority of the most urgent LPI, 256 if there is none that the distributor lets through: they are Group 1."""
+        return self.lpis.first_priority() if self.gic.ctlr & 2 else _NOTHING
+
+    def _first_priority(self) -> int:
+        if self._held:
+            return _NOTHING
+        return min(self.target.first_priority(), self._lpi_priority())
+
+    def _first(self) -> int:
+        if self._held:
+            return -1
+        priority = self._lpi_priority()
+        if priority < self.target.first_priority():
+            return self.lpis.first()
+        return self.target.first()
+
+    def group_of(self, intid: int) -> int:
+        """0 or 1; LPIs are in Group 1."""
+        return 1 if intid >= FIRST_LPI else super().group_of(intid)
+
+    # Control
+
+    def write_ctlr(self, value: int) -> None:
+        """ICC_CTLR_EL1."""
+        self.ctlr = value & CTLR_MASK
+        self.recompute()
+        self.update()
+
+    def enable_group(self, group: int, on: int) -> None:
+        """ICC_IGRPEN0_EL1 and ICC_IGRPEN1_EL1."""
+        groups = self.groups & ~(1 << group) | (on & 1) << group
+        if groups != self.groups:
+            self.groups = groups
+            self.update()
+            self.gic.participation_changed()
+
+    def write_waker(self, value: int) -> None:
+        """GICR_WAKER: a CPU that sleeps is signalled nothing, if the implementation holds interrupts back."""
+        held = self._held
+        self.fall_asleep(bool(value & PROCESSOR_SLEEP))
+        if held is not self._held:
+            self.update()
+            self.gic.participation_changed()
+
+    def fall_asleep(self, asleep: bool) -> None:
+        """ProcessorSleep is set or cleared; `update` must follow."""
+        self.asleep = asleep
+        self._held = asleep and self.gic.parameters.waker_held
+
+    def leave_out(self, value: int) -> None:
+        """GICR_CTLR.DPG0 and DPG1NS: whether SPIs for any CPU come here."""
+        if value != self.left_out:
+            self.left_out = value
+            self.gic.participation_changed()
+
+    def participates(self, group: int) -> bool:
+        """Whether SPIs of a group that are for any CPU can come here."""
+        return bool(self.groups >> group & 1) and not self._held and not self.left_out & DPG[group]
+
+    # Acknowledge and end
+
+    def acknowledge(self, group: int) -> int:
+        """ICC_IAR0_EL1 or ICC_IAR1_EL1: the INTID; 1023 if nothing is signalled, or it is of the other group."""
+        while True:
+            intid = self.best
+            if intid < 0 or self.group_of(intid) != group:
+                return SPURIOUS
+            if intid >= FIRST_LPI:
+                self._deliver_lpi(intid)
+                return intid
+            if self.deliver(intid, group):
+                return intid
+
+    def _deliver_lpi(self, intid: int) -> None:
+        priority = self.lpis.first_priority()
+        self.lpis.deliver(intid)
+        self.run(priority, 1)
+        self.update()
+
+    def highest(self, group: int) -> int:
+        """ICC_HPPIR0_EL1 or ICC_HPPIR1_EL1: as `acknowledge`, but without effect, and unmasked."""
+        intid = self.first()
+        if intid < 0 or self.group_of(intid) != group or not self.groups >> group & 1:
+            return SPURIOUS
+        return intid
+
+    def end(self, value: int, group: int) -> None:
+        """ICC_EOIR0_EL1 or ICC_EOIR1_EL1: drop the priority; unless EOImode is set, deactivate too.
+
+        The most urgent running priority ends if it is of this group, whichever INTID is written (S15 and S20).
+        """
+        intid = value & _INTID
+        if not self._is_there(intid) or self._running_group() != group:
+            return
+        self.drop_priority(group)
+        if not self.ctlr & EOI_MODE and intid < FIRST_LPI:
+            self.deactivate(intid)
+        self.update()
+
+    def deactivate_directly(self, value: int) -> None:
+        """ICC_DIR_EL1: deactivate only; ignored unless EOImode is set, and for LPIs, which are never active."""
+        intid = value & _INTID
+        if self.ctlr & EOI_MODE and intid >> 5 in self.blocks and self._is_there(intid):
+            self.deactivate(intid)
+            self.update()
+
+    def _is_there(self, intid: int) -> bool:
+        block = self.blocks.get(intid >> 5)
+        if block is not None:
+            return bool(block.valid >> (intid & 31) & 1)
+        return intid >= FIRST_LPI and self.gic.parameters.lpis
+
+    def _running_group(self) -> int:
+        """Group of the most urgent running priority, Group 0 if both have it; -1 if nothing runs."""
+        group0, group1 = (active & -active for active in self.active)
+        if group0 and (not group1 or group0 <= group1):
+            return 0
+        return 1 if group1 else -1
+
+    # SGIs
+
+    def receive_sgi(self, sgi: int, group: int) -> Injected:
+        """An SGI arrives that was sent to a group: it is lost if it is in the other one (S23 in the tests)."""
+        if self.private.group >> sgi & 1 != group:
+            return self.counts.drop(Injected.DROPPED)
+        outcome = lifecycle.latch(self.private, 1 << sgi, self.counts)
+        self.refresh(self.private, sgi)
+        return outcome
