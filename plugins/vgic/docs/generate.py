@@ -13,7 +13,7 @@ from irqframe_vgic._registers import Register
 from irqframe_vgic._v2._gicc import REGISTERS as GICC
 from irqframe_vgic._v2._gicd import REGISTERS as GICD
 from irqframe_vgic._v2._parameters import IMPLEMENTATIONS
-from irqframe_vgic._v2._v2m import V2M_REGISTERS
+from irqframe_vgic._v2._v2m import REGISTERS as V2M
 
 HEAD = ("offset", "name", "access", "bytes", "banked", "reset", "what", "page")
 PAGE = Path(__file__).with_name("vgic.md")
@@ -62,13 +62,8 @@ def shown(name: str, value: object) -> str:
 def registers() -> str:
     """The tables of the three frames."""
     parts = []
-    for title, rows in (("Distributor (GICD)", GICD), ("CPU interface (GICC)", GICC)):
+    for title, rows in (("Distributor (GICD)", GICD), ("CPU interface (GICC)", GICC), ("GICv2m frame", V2M)):
         parts.append(f"### {title}\n\n{table([HEAD, *(row(register) for register in rows)])}")
-    v2m = [
-        ("offset", "name", "access", "what"),
-        *((f"0x{offset:03X}", name, access, what) for name, offset, access, what in V2M_REGISTERS),
-    ]
-    parts.append(f"### GICv2m frame\n\n{table(v2m)}")
     return "\n".join(parts)
 
 
@@ -83,7 +78,7 @@ def row(register: Register[Any, Any]) -> tuple[str, ...]:
         where,
         name,
         register.access,
-        "yes" if 1 in register.widths else "",
+        ", ".join(map(str, register.widths)),
         register.banked,
         reset,
         register.about,

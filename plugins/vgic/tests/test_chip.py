@@ -386,6 +386,27 @@ def test_the_frame_says_what_it_has(board: Any) -> None:
     assert made.r(0x20FCC) == 0x0510_0000
     made.w(0x20008, 0)
     assert made.r(0x20008) == 80 << 16 | 64 and made.r(0x20040) == 0
+    assert [made.r(0x20008, size=size) for size in (1, 2, 8)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_a_message_is_a_halfword_or_a_word(board: Any, size: int) -> None:
+    made = board(2).on()
+    made.enable(81, edge=True)
+    for offset, value in ((0x20040, 79), (0x20040, 144), (0x20042, 81)):
+        made.w(offset, value, size=size if offset == 0x20040 else 2)
+    for other in (1, 8):
+        made.w(0x20040, 81, size=other)
+    assert not made.irq()
+    made.w(0x20040, 0xFC00 | 81, size=size)
+    assert made.iar() == 81
+
+
+def test_reserved_bits_of_a_message_do_not_count(board: Any) -> None:
+    made = board(2).on()
+    made.enable(81, edge=True)
+    assert made.vm.signal_msi(0x0802_0040, 0xABCD_0000 | 81) is Injected.LATCHED
+    assert made.iar() == 81
 
 
 @pytest.mark.parametrize(("address", "data"), [(0x0802_0044, 80), (0, 80), (0x0802_0040, 79), (0x0802_0040, 144)])

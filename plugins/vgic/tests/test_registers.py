@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from irqframe_vgic._v2 import _gicc, _gicd
+from irqframe_vgic._registers import Register
+from irqframe_vgic._v2 import _gicc, _gicd, _v2m
 from irqframe_vgic._v2._rows import Row
 
 BITMAPS = (0x080, 0x100, 0x180, 0x200, 0x280, 0x300, 0x380)
@@ -16,8 +17,10 @@ QEMU_GICC = {0x0C: 0x3FF, 0x14: 0xFF, 0x18: 0x3FF, 0x1C: 1, 0x20: 0x3FF, 0x28: 0
 QEMU_ID = [0x04, 0, 0, 0, 0x90, 0xB4, 0x2B, 0, 0x0D, 0xF0, 0x05, 0xB1]
 
 
-@pytest.mark.parametrize("table", [_gicd.REGISTERS, _gicc.REGISTERS], ids=["GICD", "GICC"])
-def test_no_two_registers_of_a_table_overlap(table: tuple[Row, ...]) -> None:
+@pytest.mark.parametrize(
+    "table", [_gicd.REGISTERS, _gicc.REGISTERS, _v2m.REGISTERS], ids=["GICD", "GICC", "GICv2m frame"]
+)
+def test_no_two_registers_of_a_table_overlap(table: tuple[Register[Any, Any], ...]) -> None:
     offsets = [offset for register in table for _, offset, _ in register.each()]
     assert len(offsets) == len(set(offsets))
     assert all(offset % 4 == 0 for offset in offsets)
@@ -62,7 +65,8 @@ def test_read_only_ignores_writes_and_write_only_reads_zero(board: Any, table: t
 
 def test_everything_that_no_table_names_is_raz_wi(board: Any) -> None:
     made = board(2)
-    for base, table, size in ((0, _gicd.REGISTERS, 0x1100), (0x10000, _gicc.REGISTERS, 0x1100)):
+    frames = ((0, _gicd.REGISTERS, 0x1100), (0x10000, _gicc.REGISTERS, 0x1100), (0x20000, _v2m.REGISTERS, 0x1000))
+    for base, table, size in frames:
         named = {offset for register in table for _, offset, _ in register.each()}
         for offset in range(0, size, 4):
             if offset not in named:

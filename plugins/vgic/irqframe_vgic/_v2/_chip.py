@@ -105,11 +105,12 @@ class Gicv2(Gic[CpuInterface]):
         frame = self._doorbells.get(entry.address)
         if frame is None:
             raise VmError(errno.EINVAL, f"no v2m frame takes messages at {entry.address:#x}")
-        if not frame.serves(entry.data):
+        intid = frame.intid(entry.data)
+        if intid is None:
             last = frame.first + frame.count - 1
             raise VmError(errno.EINVAL, f"message {entry.data:#x} is not an INTID of the frame, {frame.first}..{last}")
         gic: Distributor = vm.chip_data
-        return gic.pulse(entry.data)
+        return gic.pulse(intid)
 
     # Set-up
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from irqframe.errors import VmError
-from irqframe.flow import MmioClaim, VCpuRef
+from irqframe.flow import MmioClaim
 from irqframe_vgic._intids import PRIVATE
+from irqframe_vgic._registers import Frame, Register, decode
 from irqframe_vgic._v2._distributor import Distributor
+from irqframe_vgic._v2._interface import CpuInterface
 from irqframe_vgic._v2._parameters import Parameters
 
 DEFAULT_BASE: Final = 80
@@ -19,17 +21,12 @@ DEFAULT_SPIS: Final = 64
 
 MSI_TYPER: Final = 0x008
 MSI_SETSPI_NS: Final = 0x040
-MSI_IIDR: Final = 0xFCC
 
 _IIDR: Final = 0x51 << 20
 """MSI_IIDR: the product number of QEMU's frame, no implementer."""
 
-V2M_REGISTERS: Final = (
-    ("MSI_TYPER", MSI_TYPER, "RO", "[25:16] first INTID, [9:0] number of SPIs"),
-    ("MSI_SETSPI_NS", MSI_SETSPI_NS, "WO", "an INTID of the frame: an edge of that SPI; others are ignored"),
-    ("MSI_IIDR", MSI_IIDR, "RO", "product, revision and implementer"),
-)
-"""(name, offset, access, what) of every register; all other offsets are RAZ/WI."""
+_INTID: Final = 0x3FF
+"""The bits of a message that count; the others are reserved (MSI_SETSPI_NS register)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +63,71 @@ class V2mFrame:
                 f"GIC's SPIs {PRIVATE}..{parameters.intids - 1}",
             )
 
-    def serves(self, intid: int) -> bool:
-        """Whether the frame can raise this INTID."""
-        return 0 <= intid - self.first < self.count
+    def intid(self, message: int) -> int | None:
+        """Which of the frame's INTIDs a message names, None if it is another's."""
+        intid = message & _INTID
+        return intid if 0 <= intid - self.first < self.count else None
 
     def claim(self, gic: Distributor) -> MmioClaim:
         """The frame, served for one distributor."""
-        typer = self.first << 16 | self.count
+        registers = Frame(Served(self, gic), DECODED)
+        return MmioClaim("V2M", self.base, self.size, registers.read, registers.write, DECODED.names)
 
-        def read(vcpu: VCpuRef, offset: int, size: int) -> int:
-            if size != 4:
-                return 0
-            return {MSI_TYPER: typer, MSI_IIDR: _IIDR}.get(offset, 0)
 
-        def write(vcpu: VCpuRef, offset: int, size: int, value: int) -> None:
-            if offset == MSI_SETSPI_NS and size == 4 and self.serves(value):
-                gic.pulse(value)
+class Served(NamedTuple):
+    """What the registers belong to.
 
-        names = {offset: name for name, offset, _, _ in V2M_REGISTERS}
-        return MmioClaim("V2M", self.base, self.size, read, write, names)
+    Attributes:
+        frame: the frame.
+        gic: whose SPIs it raises.
+    """
+
+    frame: V2mFrame
+    gic: Distributor
+
+
+def _read_typer(served: Served, n: int, cpu: CpuInterface) -> int:
+    return served.frame.first << 16 | served.frame.count
+
+
+def _write_setspi(served: Served, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
+    intid = served.frame.intid(value)
+    if intid is not None:
+        served.gic.pulse(intid)
+
+
+def _read_iidr(served: Served, n: int, cpu: CpuInterface) -> int:
+    return _IIDR
+
+
+_PAGE: Final = "SBSA, GICv2m"
+
+REGISTERS: Final[tuple[Register[Served, CpuInterface], ...]] = (
+    Register(
+        "MSI_TYPER",
+        MSI_TYPER,
+        "[25:16] first INTID, [9:0] number of SPIs",
+        _PAGE,
+        _read_typer,
+        reset="from the machine",
+    ),
+    Register(
+        "MSI_SETSPI_NS",
+        MSI_SETSPI_NS,
+        "[9:0] an INTID of the frame: an edge of that SPI; others are ignored",
+        _PAGE,
+        write=_write_setspi,
+        widths=(2, 4),
+    ),
+    Register(
+        "MSI_IIDR",
+        0xFCC,
+        "[31:20] product, [19:16] architecture version, [15:12] revision, [11:0] implementer",
+        _PAGE,
+        _read_iidr,
+        reset=_IIDR,
+    ),
+)
+"""Every register of the frame; all other offsets are RAZ/WI, the identification registers at its end too."""
+
+DECODED: Final = decode(REGISTERS)
