@@ -159,6 +159,10 @@ class Interface(ABC):
         running = self.active[0] | self.active[1]
         self.running = (running & -running).bit_length() - 1 << self._shift if running else IDLE
 
+    def level(self, priority: int, group: int) -> int:
+        """The group priority level of a priority: its bit in the active-priority registers."""
+        return (priority & self._group_masks[group]) >> self._shift
+
     def show(self, block: Block, n: int) -> None:
         """Bring the state byte of the block's n-th interrupt up to date; `update` must follow."""
         bit = 1 << n
@@ -253,7 +257,7 @@ class Interface(ABC):
     def run(self, priority: int, group: int) -> None:
         """An interrupt of this priority and group was acknowledged; `update` must follow."""
         self.counts.delivered += 1
-        self.active[group] |= 1 << ((priority & self._group_masks[group]) >> self._shift)
+        self.active[group] |= 1 << self.level(priority, group)
         self.recompute()
 
     def drop_priority(self, group: int) -> None:

@@ -118,7 +118,7 @@ def test_attributes_set_up_what_a_tree_does() -> None:
         (0, 0, 0x0800_0800, errno.EINVAL),
         (0, 0, 1 << 48, errno.E2BIG),
         (0, 2, 0, errno.ENXIO),
-        (1, 0, 0, errno.ENXIO),
+        (8, 0, 0, errno.ENXIO),
         (3, 0, 63, errno.EINVAL),
         (3, 0, 32, errno.EINVAL),
         (3, 0, 1056, errno.EINVAL),

@@ -1,7 +1,4 @@
-"""Device attributes of KVM's GICv2 (Linux, Documentation/virt/kvm/devices/arm-vgic.rst): addresses, INTIDs, init.
-
-Register access through attributes (groups 1 and 2) is not there: `irqchip_save_state` is.
-"""
+"""Device attributes of KVM's GICv2 (Linux, Documentation/virt/kvm/devices/arm-vgic.rst): addresses, INTIDs, init."""
 
 from __future__ import annotations
 
@@ -12,6 +9,7 @@ from irqframe.errors import VmError
 from irqframe.vm import Vm
 from irqframe_vgic._v2._parameters import Parameters, with_intids
 from irqframe_vgic._v2._tree import Layout
+from irqframe_vgic._v2._userspace import TABLES, UserRegisters
 
 GROUP_ADDR: Final = 0
 GROUP_NR_IRQS: Final = 3
@@ -33,9 +31,11 @@ class Attributes:
 
     Attributes:
         initialised: whether CTRL_INIT was written.
+        registers: those that userspace has.
     """
 
     def __init__(self) -> None:
+        self.registers = UserRegisters()
         self.initialised = False
         self._addresses: dict[int, int] = {}
         self._intids_set = False
@@ -48,17 +48,20 @@ class Attributes:
         dist, cpu = (self._addresses[attr] for attr in (ADDR_DIST, ADDR_CPU))
         return Layout((dist, _SIZES[ADDR_DIST]), (cpu, _SIZES[ADDR_CPU]))
 
-    @staticmethod
-    def has(group: int, attr: int) -> bool:
+    def has(self, vm: Vm, group: int, attr: int) -> bool:
         """Whether the attribute exists."""
+        if group in TABLES:
+            return self.registers.has(vm, group, attr)
         return (group, attr) in _KNOWN
 
-    def get(self, group: int, attr: int, parameters: Parameters) -> int:
+    def get(self, vm: Vm, group: int, attr: int, parameters: Parameters) -> int:
         """An attribute's value.
 
         Raises:
-            VmError: ENXIO for one that is not there, cannot be read, or is not set.
+            VmError: ENXIO for one that is not there, cannot be read, or is not set; of a register as `UserRegisters`.
         """
+        if group in TABLES:
+            return self.registers.get(vm, group, attr)
         if (group, attr) == (GROUP_NR_IRQS, 0):
             return parameters.spis + 32
         if group == GROUP_ADDR and attr in self._addresses:
@@ -73,9 +76,12 @@ class Attributes:
 
         Raises:
             VmError: ENXIO for one that is not there; EBUSY for INTIDs that are set already or come too late, and for
-                initialising before there are vCPUs; EINVAL, E2BIG or EEXIST as KVM.
+                initialising before there are vCPUs; EINVAL, E2BIG or EEXIST as KVM; of a register as `UserRegisters`.
         """
-        if not self.has(group, attr):
+        if group in TABLES:
+            self.registers.set(vm, group, attr, value)
+            return None
+        if not self.has(vm, group, attr):
             raise VmError(errno.ENXIO, f"the GIC has no attribute {attr} of group {group}")
         if group == GROUP_ADDR:
             self._set_address(attr, value)

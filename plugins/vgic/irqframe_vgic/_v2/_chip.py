@@ -141,11 +141,11 @@ class Gicv2(Gic[CpuInterface]):
 
     @hookimpl
     def irqchip_get_attr(self, vm: Vm, group: int, attr: int) -> int:
-        return self._attributes.get(group, attr, self.parameters)
+        return self._attributes.get(vm, group, attr, self.parameters)
 
     @hookimpl
     def irqchip_has_attr(self, vm: Vm, group: int, attr: int) -> bool:
-        return self._attributes.has(group, attr)
+        return self._attributes.has(vm, group, attr)
 
     @hookimpl
     def irqchip_trap_claims(self, vm: Vm) -> Iterable[TrapClaim]:
