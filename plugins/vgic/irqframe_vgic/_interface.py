@@ -6,9 +6,9 @@ This is what both versions of the architecture have in common.
 2. `target` (irqframe.bits) has a byte per INTID, SPIs included: `show` derives it from the interrupt's block, so
    selection is a look at the most urgent deliverable interrupt and never a search.
 3. `update` follows every change: it says what is signalled, and drives the IRQ and FIQ lines.
-4. Priorities compare strictly: a value must be lower than the mask and, in its group bits, lower than the running
-   priority (GICC_PMR, ICC_PMR_EL1, GICC_RPR and ICC_RPR_EL1 pages). The running priority is that of the lowest bit in
-   the active-priority registers.
+4. Priorities compare strictly: a value must be lower than the mask and, in the bits that count for preemption now,
+   lower than the running priority (GICC_PMR, ICC_PMR_EL1, GICC_RPR and ICC_RPR_EL1 pages). The running priority is that
+   of the lowest bit in the active-priority registers.
 """
 
 from __future__ import annotations
@@ -209,7 +209,8 @@ class Interface(ABC):
         if priority < self.pmr:
             intid = self.first()
             group = self.group_of(intid)
-            if self.groups >> group & 1 and priority & self._group_masks[group] < self.running:
+            mask = self._group_masks[group] | IDLE
+            if self.groups >> group & 1 and priority & mask < self.running & mask:
                 self.best = intid
                 fiq = not group and self.fiq_group0
                 irq = not fiq

@@ -212,6 +212,23 @@ def test_s10_the_highest_binary_point_ends_preemption(board: Any) -> None:
     assert not made.irq()
 
 
+def test_s10_a_binary_point_that_grows_while_an_interrupt_runs_holds_for_what_runs_too(board: Any) -> None:
+    made = board(2, "qemu").on()
+    made.enable(40, priority=0x48)
+    made.enable(41, priority=0x40)
+    made.line(40, 1)
+    made.iar()
+    made.line(41, 1)
+    assert made.irq()
+    made.cw(BPR, 3)
+    assert made.cr(RPR) == 0x48
+    assert not made.irq()
+    made.cw(BPR, 7)
+    assert not made.irq()
+    made.cw(BPR, 2)
+    assert made.irq()
+
+
 def test_s11_running_priority_follows_the_active_priority_registers(board: Any) -> None:
     made = board(2, "qemu").on()
     assert made.cr(RPR) == 0xFF

@@ -93,7 +93,8 @@ class Naive:
         one, interface = self.at(intid, cpu), self.cpus[cpu]
         if not interface.ctlr >> one.group & 1 or one.priority >= interface.pmr:
             return None
-        return intid if one.priority & interface.group_mask(one.group) < interface.running_priority else None
+        mask = interface.group_mask(one.group) | 0x100
+        return intid if one.priority & mask < interface.running_priority & mask else None
 
     def pins(self, cpu: int) -> tuple[bool, bool]:
         intid = self.signalled(cpu)
