@@ -287,6 +287,12 @@ class Interface(ABC):
             self.settle(block, n)
         self.show(block, n)
 
+    def deactivate_some(self, block: Block, value: int) -> None:
+        """Make interrupts of the CPU's own inactive; the running priority stays (S18 in the tests)."""
+        for n in bits(value & block.active & block.valid):
+            self.deactivate(block.first + n)
+        self.update()
+
     # The CPU's own interrupts
 
     def change(self, block: Block, value: int, work: Change) -> None:

@@ -228,6 +228,11 @@ class Shared(ABC, Generic[F]):
         lifecycle.settle(block, bit, self.homes[intid].counts)
         self.show(block, n, but=by)
 
+    def deactivate_some(self, block: Block, value: int) -> None:
+        """Make shared interrupts inactive; running priorities stay (S18 in the tests)."""
+        for n in bits(value & block.active & block.valid):
+            self.deactivate(block.first + n)
+
     def change(self, block: Block, value: int, work: Change) -> None:
         """Change shared interrupts of a block; those in the bitmap `value` that are not there are left out."""
         for n in bits(value & block.valid):

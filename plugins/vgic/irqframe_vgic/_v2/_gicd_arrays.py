@@ -10,7 +10,6 @@ from functools import partial
 from typing import Final
 
 from irqframe_vgic import _changes as changes
-from irqframe_vgic._block import bits
 from irqframe_vgic._changes import config_word, edges_of, word_of
 from irqframe_vgic._intids import PRIVATE, SGIS
 from irqframe_vgic._lifecycle import Change
@@ -86,10 +85,8 @@ def write_isactiver(gic: Distributor, n: int, cpu: CpuInterface, value: int, lan
 
 def write_icactiver(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
     if n in cpu.blocks:
-        block = cpu.blocks[n]
-        for i in bits(value & block.active & block.valid):
-            cpu.deactivate(block.first + i)
-        cpu.update()
+        owner = gic if n else cpu
+        owner.deactivate_some(cpu.blocks[n], value)
 
 
 # One byte per INTID

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from irqframe_vgic import _changes as changes
-from irqframe_vgic._block import Block, bits
+from irqframe_vgic._block import Block
 from irqframe_vgic._lifecycle import Change
 from irqframe_vgic._registers import BYTE_WIDE, Reader, Register, Writer
 from irqframe_vgic._v3._interface import CpuInterface
@@ -36,11 +36,8 @@ class Bank(Protocol):
     def change_group(self, block: Block, value: int) -> None:
         """Told which interrupts are in another group now."""
 
-    def deactivate(self, intid: int) -> None:
-        """Make an interrupt inactive."""
-
-    def update(self) -> None:
-        """Decide anew what is signalled."""
+    def deactivate_some(self, block: Block, value: int) -> None:
+        """Make interrupts of a block inactive."""
 
 
 Read: TypeAlias = Reader[Bank, CpuInterface]
@@ -102,9 +99,7 @@ def _deactivating(base: int) -> Write:
     def write(owner: Bank, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
         block = owner.bank.get(n + base)
         if block is not None:
-            for i in bits(value & block.active & block.valid):
-                owner.deactivate(block.first + i)
-            owner.update()
+            owner.deactivate_some(block, value)
 
     return write
 

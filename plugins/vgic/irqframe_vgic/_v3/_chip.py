@@ -29,6 +29,7 @@ from irqframe_vgic._its._parameters import IMPLEMENTATIONS as ITS_IMPLEMENTATION
 from irqframe_vgic._registers import Frame
 from irqframe_vgic._v3 import _gicd, _gicr, _icc, _lines, _specifiers, _state, _tree
 from irqframe_vgic._v3._distributor import Distributor
+from irqframe_vgic._v3._driver import Gicv3Driver
 from irqframe_vgic._v3._interface import CpuInterface
 from irqframe_vgic._v3._parameters import FIRST_ESPI, MAX_CPUS, OPTIONS, Parameters, defaults, parameters
 
@@ -179,6 +180,12 @@ class Gicv3(Gic[CpuInterface]):
     def irqchip_debugfs(self, vm: Vm) -> Mapping[str, str]:
         gic: Distributor = vm.chip_data
         return {"vgic-state": vgic_state("GICv3", gic, gic.shown_route)}
+
+    @hookimpl
+    def irqchip_guest_driver(self, vm: Vm) -> object:
+        if self.layout is None:
+            raise VmError(errno.ENXIO, "the addresses of the distributor and the redistributors are not set")
+        return Gicv3Driver(vm, self.layout)
 
     # Helpers
 
