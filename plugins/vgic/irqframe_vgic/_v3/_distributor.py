@@ -71,6 +71,8 @@ class Distributor(Shared[CpuInterface]):
         self.ctlr = 0
         for block in self.blocks.values():
             block.reset()
+        for cpu in self.cpus:
+            cpu.vcpu.call(cpu.reset_redistributor)
         self.routes = dict.fromkeys(self.routes, 0)
         self.rehome()
         self.start_counts()

@@ -19,6 +19,10 @@ _SRE: Final = 0b111
 """SRE, DFB and DIB, RAO/WI: system registers always, no bypass (ICC_SRE_EL1 page)."""
 
 
+_EXT_RANGE: Final = 1 << 19
+"""INTIDs of the extended ranges are taken (ICC_CTLR_EL1 page)."""
+
+
 @dataclass(frozen=True, slots=True)
 class SystemRegister:
     """A system register.
@@ -117,7 +121,9 @@ def _read_rpr(cpu: CpuInterface) -> int:
 
 
 def _read_ctlr(cpu: CpuInterface) -> int:
-    return cpu.ctlr | cpu.gic.parameters.icc_ctlr
+    parameters = cpu.gic.parameters
+    extended = _EXT_RANGE if parameters.espis or parameters.eppis else 0
+    return cpu.ctlr | parameters.icc_ctlr | extended
 
 
 def _write_ctlr(cpu: CpuInterface, value: int) -> None:
@@ -330,7 +336,7 @@ REGISTERS: Final = (
         12,
         12,
         4,
-        "bit 0 CBPR, 1 EOImode; [10:8] PRIbits - 1, [13:11] IDbits, 15 A3V, 18 RSS are read-only",
+        "bit 0 CBPR, 1 EOImode; [10:8] PRIbits - 1, [13:11] IDbits, 15 A3V, 18 RSS, 19 ExtRange are read-only",
         "Interrupt Controller Control Register",
         _read_ctlr,
         _write_ctlr,

@@ -11,6 +11,7 @@ from irqframe_vgic import _lifecycle as lifecycle
 from irqframe_vgic._block import Block, bits
 from irqframe_vgic._interface import Interface
 from irqframe_vgic._intids import SGIS, SPURIOUS
+from irqframe_vgic._lifecycle import Counts
 from irqframe_vgic._v3._lpi_set import FIRST_LPI
 from irqframe_vgic._v3._lpis import Lpis
 from irqframe_vgic._v3._parameters import FIRST_EPPI, Parameters
@@ -58,23 +59,27 @@ class CpuInterface(Interface):
         self.first_priority = self._first_priority
         self.first = self._first
         self.fiq_group0 = True
-        self.asleep = self._held = False
-        self.left_out = 0
         self.last = False
-        # It counts where this interface counts, and tells it to update.
-        self.reset_interface()
         self.lpis = Lpis(self)
-        self.reset()
+        self.reset_interface()
+        self.reset_redistributor()
 
     def reset(self) -> None:
-        """Everything as after power-on, but the lines, which are the devices', and the reserved and linked PPIs."""
+        """The CPU interface as after power-on. The redistributor is no part of the CPU: what waits there still does."""
+        self.reset_interface()
+        self.counts.raised = self.owed()
+        self.update()
+        self.gic.participation_changed()
+
+    def reset_redistributor(self) -> None:
+        """The redistributor as after power-on, but the lines, which are the devices'; the counts start again."""
         for block in self.own.values():
             block.reset()
         self.private.edge = _SGI_BITS
         self.lpis.reset()
-        self.reset_interface()
         self.left_out = 0
         self.fall_asleep(True)
+        self.counts = Counts()
         for block in self.own.values():
             for n in bits(block.line):
                 self.settle(block, n)
