@@ -129,19 +129,17 @@ class Gicv2(Gic[CpuInterface]):
 
     @hookimpl
     def irqchip_set_attr(self, vm: Vm, group: int, attr: int, value: int) -> None:
-        change = self._attributes.set(vm, group, attr, value, self.parameters)
-        if change is not None:
-            self.parameters = change
-            self._spis_fixed = True
-            self.rebuild(vm)
-        if self._attributes.layout is not None:
-            self.layout = self._attributes.layout
-        if self._attributes.initialised:
+        attributes = self._attributes
+        attributes.set(vm, group, attr, value)
+        if attributes.spis is not None:
+            self._ask_for(vm, attributes.spis)
+        self.layout = attributes.layout(vm) or self.layout
+        if attributes.initialised:
             self._initialise(vm)
 
     @hookimpl
     def irqchip_get_attr(self, vm: Vm, group: int, attr: int) -> int:
-        return self._attributes.get(vm, group, attr, self.parameters)
+        return self._attributes.get(vm, group, attr, self.parameters.spis)
 
     @hookimpl
     def irqchip_has_attr(self, vm: Vm, group: int, attr: int) -> bool:
@@ -208,6 +206,13 @@ class Gicv2(Gic[CpuInterface]):
         return Gicv2Driver(vm, self.layout)
 
     # Helpers
+
+    def _ask_for(self, vm: Vm, spis: int) -> None:
+        """There shall be so many SPIs."""
+        self._spis_fixed = True
+        if spis != self.parameters.spis:
+            self.parameters = replace(self.parameters, spis=spis)
+            self.rebuild(vm)
 
     @property
     def _largest(self) -> Parameters:

@@ -28,6 +28,7 @@ from irqframe_vgic._its._its import Its
 from irqframe_vgic._its._parameters import IMPLEMENTATIONS as ITS_IMPLEMENTATIONS
 from irqframe_vgic._registers import Frame
 from irqframe_vgic._v3 import _gicd, _gicr, _icc, _lines, _specifiers, _state, _tree
+from irqframe_vgic._v3._attributes import Attributes
 from irqframe_vgic._v3._distributor import Distributor
 from irqframe_vgic._v3._driver import Gicv3Driver
 from irqframe_vgic._v3._interface import CpuInterface
@@ -53,6 +54,7 @@ class Gicv3(Gic[CpuInterface]):
         self.parameters: Parameters = parameters(self.chosen)
         self._fixed = frozenset(given) & {"spis"}
         self.layout: _tree.Layout | None = None
+        self._attributes = Attributes()
         self._doorbells: dict[int, Its] = {}
 
     # Life of the VM and of a vCPU
@@ -125,6 +127,24 @@ class Gicv3(Gic[CpuInterface]):
         self._initialise(vm)
 
     @hookimpl
+    def irqchip_set_attr(self, vm: Vm, group: int, attr: int, value: int) -> None:
+        attributes = self._attributes
+        attributes.set(vm, group, attr, value)
+        if attributes.spis is not None:
+            self._ask_for(vm, attributes.spis)
+        self.layout = attributes.layout(vm) or self.layout
+        if attributes.initialised:
+            self._initialise(vm)
+
+    @hookimpl
+    def irqchip_get_attr(self, vm: Vm, group: int, attr: int) -> int:
+        return self._attributes.get(vm, group, attr, self.parameters.spis)
+
+    @hookimpl
+    def irqchip_has_attr(self, vm: Vm, group: int, attr: int) -> bool:
+        return self._attributes.has(vm, group, attr)
+
+    @hookimpl
     def irqchip_trap_claims(self, vm: Vm) -> Iterable[TrapClaim]:
         self._initialise(vm)
         gic: Distributor = vm.chip_data
@@ -188,6 +208,13 @@ class Gicv3(Gic[CpuInterface]):
         return Gicv3Driver(vm, self.layout)
 
     # Helpers
+
+    def _ask_for(self, vm: Vm, spis: int) -> None:
+        """There shall be so many SPIs."""
+        self._fixed |= {"spis"}
+        if spis != self.parameters.spis:
+            self.parameters = replace(self.parameters, spis=spis)
+            self.rebuild(vm)
 
     @property
     def _largest(self) -> _lines.LineCounts:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from irqframe.errors import VmError
-from irqframe_vgic._intids import MAX_INTIDS, PRIVATE
+from irqframe_vgic._intids import PRIVATE
 from irqframe_vgic._v3._lines import SPI_CHOICES, LineCounts
 
 MAX_CPUS: Final = 512
@@ -177,14 +175,3 @@ def parameters(chosen: Mapping[str, str]) -> Parameters:
     """The parameters of an irqchip with these options."""
     base = IMPLEMENTATIONS[chosen["implementation"]]
     return replace(base, spis=int(chosen["spis"]), waker_held=chosen["waker"] == WAKER[0])
-
-
-def with_intids(base: Parameters, intids: int) -> Parameters:
-    """The same implementation with another number of INTIDs (KVM_DEV_ARM_VGIC_GRP_NR_IRQS).
-
-    Raises:
-        VmError: EINVAL unless `intids` is a multiple of 32 from 64 to 1024; of 1024 the last four are special numbers.
-    """
-    if intids % 32 or not 64 <= intids <= 1024:
-        raise VmError(errno.EINVAL, f"{intids} INTIDs; expected a multiple of 32 from 64 to 1024")
-    return replace(base, spis=min(intids, MAX_INTIDS) - PRIVATE)
