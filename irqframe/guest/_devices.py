@@ -30,9 +30,11 @@ class Device(ABC):
         target: index of the CPU they go to; meaningless for per-CPU devices.
         hwirq: what the guest knows it by, if it can be moved; -1 for per-CPU devices.
         per_cpu: whether each CPU has a line of its own.
+        cpus: indices of the CPUs that have such a line; None: all.
     """
 
     per_cpu = False
+    cpus: frozenset[int] | None = None
 
     def __init__(self, account: Account) -> None:
         self.account = account

@@ -78,6 +78,16 @@ class Floor:
         """A CPU at random that is on."""
         return self.online[int(self.chance() * len(self.online))]
 
+    def online_of(self, device: Device) -> list[int]:
+        """The CPUs that are on and have a per-CPU device's line."""
+        cpus = device.cpus
+        return self.online if cpus is None else [index for index in self.online if index in cpus]
+
+    def any_cpu_of(self, device: Device) -> int:
+        """One of them at random."""
+        online = self.online_of(device)
+        return online[int(self.chance() * len(online))]
+
     def other_cpu(self, cpu: int) -> int:
         """A CPU at random that is on, another than `cpu` if there is one."""
         others = [index for index in self.online if index != cpu] or self.online

@@ -43,7 +43,7 @@ class Wiring:
 
     devices: list[Device] = field(default_factory=list)
     by_hwirq: dict[int, list[Device]] = field(default_factory=dict)
-    percpu: list[Source] = field(default_factory=list)
+    percpu: list[MachineSource] = field(default_factory=list)
     message_lines: set[int] = field(default_factory=set)
 
     @property
@@ -119,13 +119,20 @@ class _Wirer:
 
     def _add_percpu(self, machine_source: MachineSource) -> None:
         source = machine_source.source
+        own = machine_source.cpus
+        cpus = [cpu for cpu in self._cpus if own is None or cpu.index in own]
+        if not cpus:
+            self._outcome.notes.append(f"{machine_source.name} was not raised: the machine has none of its CPUs")
+            return
         route = f"PPI {source.number}, per CPU, {_kind(source)}"
         account = self._account(machine_source.name, machine_source.ref.controller.path, route)
         device = self._percpu_device(account, source)
-        hwirqs = {self._hwirq("request_percpu", self._driver.request_percpu(cpu, source)) for cpu in self._cpus}
+        device.cpus = own
+        hwirqs = {self._hwirq("request_percpu", self._driver.request_percpu(cpu, source)) for cpu in cpus}
         self.wiring.devices.append(device)
-        self.wiring.by_hwirq.update({hwirq: [device] for hwirq in hwirqs})
-        self.wiring.percpu.append(source)
+        for hwirq in hwirqs:
+            self.wiring.by_hwirq.setdefault(hwirq, []).append(device)
+        self.wiring.percpu.append(machine_source)
 
     def _percpu_device(self, account: Account, source: Source) -> Device:
         vcpus = self._vm.vcpus

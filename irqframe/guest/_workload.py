@@ -111,7 +111,7 @@ class Workload:
 
     def _every_source_once(self, floor: Floor) -> None:
         for device in floor.wiring.devices:
-            for cpu in floor.online if device.per_cpu else (device.target,):
+            for cpu in floor.online_of(device) if device.per_cpu else (device.target,):
                 floor.fire(device, cpu)
                 floor.serve()
 
@@ -129,7 +129,7 @@ class Workload:
         while outcome.events < until:
             for _ in range(1 + int(chance() * BURST)):
                 device = devices[int(chance() * count)]
-                floor.fire(device, floor.any_cpu() if device.per_cpu else device.target)
+                floor.fire(device, floor.any_cpu_of(device) if device.per_cpu else device.target)
             if outcome.events >= move_at:
                 move_at += every
                 self._move_one(floor)
@@ -212,8 +212,9 @@ class Workload:
         if self._watch is not None:
             self._watch(index, "on", -1, "")
         self._driver.starting(cpu)
-        for source in floor.wiring.percpu:
-            self._driver.request_percpu(cpu, source)
+        for machine_source in floor.wiring.percpu:
+            if machine_source.cpus is None or index in machine_source.cpus:
+                self._driver.request_percpu(cpu, machine_source.source)
 
     def _raise_unused(self, floor: Floor) -> None:
         """Raise an input that no device has and the guest never set up."""

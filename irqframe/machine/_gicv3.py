@@ -4,20 +4,20 @@
    more. A CPU finds its redistributor by walking these regions; one that finds none does not start (E0618, E0619).
 2. Redistributors are 128 KiB apart unless `redistributor-stride` says more. A GICv4's are 256 KiB apart, which its
    registers say and its node need not: so the count here is the most there can be.
-3. With `ppi-partitions` a specifier has a fourth cell: 0, or for a PPI the phandle of a partition (E0629). Each
-   partition names its CPUs in `affinity` (E0620).
+3. With `ppi-partitions` a specifier has a fourth cell: 0, or for a PPI, plain or extended, the phandle of a partition
+   (E0629). Each partition names its CPUs in `affinity` (E0620), and they alone have that device on the PPI.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from irqframe.dt import InterruptRef, Node, Tree, bounded, enabled, reg
+from irqframe.dt import Cpu, InterruptRef, Node, Tree, bounded, enabled, reg
 from irqframe.errors import Finding, Span
 
 _COMPATIBLE = "arm,gic-v3"
 _STRIDE = 0x2_0000
-_PPI = 1
+_PPIS = (1, 3)
 _PARTITION = 3
 
 
@@ -35,6 +35,25 @@ def check_gicv3(tree: Tree, refs: Sequence[InterruptRef], cpus: int) -> list[Fin
     gics = (node for node in enabled(tree) if _COMPATIBLE in node.compatible)
     rules = ((_redistributors(tree, gic, cpus), _partitions(gic, sent.get(id(gic), []))) for gic in gics)
     return bounded(finding for both in rules for found in both for finding in found)
+
+
+def partition(ref: InterruptRef) -> Node | None:
+    """The partition of CPUs that an interrupt belongs to; None if it names none."""
+    cells = ref.specifier
+    if len(cells) <= _PARTITION or not cells[_PARTITION] or _COMPATIBLE not in ref.controller.compatible:
+        return None
+    parent = ref.controller.children.get("ppi-partitions")
+    every = parent.children.values() if parent is not None else ()
+    return next((node for node in every if node.phandle == cells[_PARTITION]), None)
+
+
+def cpus_of(ref: InterruptRef, cpus: Sequence[Cpu]) -> frozenset[int] | None:
+    """Which CPUs have an interrupt, by index, if it belongs to a partition; None: all."""
+    node = partition(ref)
+    if node is None:
+        return None
+    named = set(node.cells("affinity"))
+    return frozenset(index for index, cpu in enumerate(cpus) if cpu.node.phandle in named)
 
 
 def _redistributors(tree: Tree, gic: Node, cpus: int) -> Iterator[Finding]:
@@ -100,7 +119,7 @@ def _partitions(gic: Node, refs: Sequence[InterruptRef]) -> Iterator[Finding]:
         )
     for ref in refs:
         if len(ref.specifier) > _PARTITION and (named := ref.specifier[_PARTITION]):
-            is_ppi = ref.specifier[0] == _PPI
+            is_ppi = ref.specifier[0] in _PPIS
             if is_ppi and named in known:
                 continue
             yield Finding(

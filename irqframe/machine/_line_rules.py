@@ -1,7 +1,8 @@
 """Who has which line: the rules of a machine's shared and per-CPU lines.
 
 1. A line that is level-triggered may be shared; an edge, a message and a per-CPU interrupt need one of their own
-   (E0604): two edges become one, a message's line is not the wire's, and a PPI has one handler on each CPU.
+   (E0604): two edges become one, a message's line is not the wire's, and a PPI has one handler on each CPU. Partitions
+   of CPUs have one each.
 2. Lines that the irqchip does not have are found before it is built, if it says how many there are: at a wired source
    (E0603), and at the property that gives lines to messages (E0611).
 3. Where a node does not say which lines its messages raise, the irqchip's default is taken, and a clash with it is one
@@ -12,12 +13,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain, islice
 
 from irqframe.dt import InterruptRef, MsiRef, Node, Tree, bounded
 from irqframe.errors import Finding, PluginError, Span
 from irqframe.flow import Flow, Lines, MessageLines, Source, SourceKind, blaming
+from irqframe.machine._gicv3 import partition
 from irqframe.machine._lines import trigger_words
 from irqframe.machine._overlap import nested
 
@@ -48,11 +50,23 @@ def check_exclusive(refs: Sequence[InterruptRef], sources: Sequence[Source | Non
         if source is not None:
             used.setdefault((source.kind, source.number), []).append((ref, source))
     alone = (
-        users
+        group
         for (kind, _), users in used.items()
         if kind is not SourceKind.SPI or not all(source.trigger.is_level for _, source in users)
+        for group in (_by_partition(users) if kind is SourceKind.PPI else (users,))
     )
     return bounded(_clash(user, users[0]) for users in alone for user in islice(users, 1, None))
+
+
+def _by_partition(users: Sequence[_Used]) -> Iterable[Sequence[_Used]]:
+    """The users of a PPI that have CPUs in common, as far as partitions tell."""
+    groups: dict[int, list[_Used]] = {}
+    for ref, source in users:
+        of = partition(ref)
+        if of is None:
+            return (users,)
+        groups.setdefault(id(of), []).append((ref, source))
+    return groups.values()
 
 
 def check_lines(

@@ -14,7 +14,7 @@ from irqframe.errors import Finding, InputError, PluginError
 from irqframe.flow import Flow, Irqchip, Lines, Plugin, Source, SourceKind, discover
 from irqframe.machine._build import check_build
 from irqframe.machine._cpu_lists import check_cpu_lists
-from irqframe.machine._gicv3 import check_gicv3
+from irqframe.machine._gicv3 import check_gicv3, cpus_of
 from irqframe.machine._line_rules import check_exclusive, check_lines, lines_of
 from irqframe.machine._model import Default, Machine, MachineSource, MsiSource
 from irqframe.machine._msi_rows import check_msi_rows
@@ -117,7 +117,7 @@ def _machine(
         seen.cpus,
         seen.memory,
         controllers,
-        _named(own, sources),
+        _named(own, sources, seen.cpus),
         _messages(seen.messages),
         _timer(seen.tree, own, sources),
         _pmu(seen.tree, own, sources),
@@ -167,10 +167,12 @@ def _binding_set(documents: tuple[tuple[str, str], ...], folders: BindingFolders
     return dt.load_bindings(documents, folders)
 
 
-def _named(refs: Sequence[InterruptRef], sources: Sequence[Source | None]) -> tuple[MachineSource, ...]:
+def _named(
+    refs: Sequence[InterruptRef], sources: Sequence[Source | None], cpus: Sequence[dt.Cpu]
+) -> tuple[MachineSource, ...]:
     names = source_names(refs)
     return tuple(
-        MachineSource(name, ref, source)
+        MachineSource(name, ref, source, cpus_of(ref, cpus))
         for name, ref, source in zip(names, refs, sources, strict=True)
         if source is not None
     )

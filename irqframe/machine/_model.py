@@ -19,11 +19,13 @@ class MachineSource:
         name: what reports call it, unique in the machine: "virtio_mmio@a000000", "timer (virt)".
         ref: where it comes from and how it gets to its controller.
         source: what it is to the irqchip.
+        cpus: indices of the CPUs that have a per-CPU interrupt; None: all.
     """
 
     name: str
     ref: InterruptRef
     source: Source
+    cpus: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
