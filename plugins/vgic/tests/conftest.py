@@ -43,13 +43,13 @@ DTS = """\
 class Board:
     """A VM with a GICv2, set up from the tree above; the calling thread owns every vCPU."""
 
-    def __init__(self, cpus: int, implementation: str, spis: int, devices: bool) -> None:
+    def __init__(self, cpus: int, implementation: str, spis: int, devices: bool, mpidrs: tuple[int, ...]) -> None:
         intids = {} if devices else {"timer_intids": (None, None), "pmu_intid": None}
         self.vm = Vm(**intids)
         self.chip = Gicv2(options={"implementation": implementation, "spis": str(spis)})
         self.vm.create_irqchip(self.chip, "gicv2")
-        for _ in range(cpus):
-            self.vm.create_vcpu()
+        for index in range(cpus):
+            self.vm.create_vcpu(mpidr=mpidrs[index] if mpidrs else None)
         root = parse_dts(DTS, "board.dts").root
         intc = root.children["intc@8000000"]
         nodes = (intc, intc.children["v2m@8020000"])
@@ -144,11 +144,17 @@ BoardFactory = Callable[..., Board]
 
 @pytest.fixture
 def board() -> Iterator[BoardFactory]:
-    """Makes boards: board(cpus=1, implementation="kvm", spis=256, devices=False)."""
+    """Makes boards: board(cpus=1, implementation="kvm", spis=256, devices=False, mpidrs=()), () for the VM's own."""
     with ExitStack() as stack:
 
-        def make(cpus: int = 1, implementation: str = "kvm", spis: int = 256, devices: bool = False) -> Board:
-            made = Board(cpus, implementation, spis, devices)
+        def make(
+            cpus: int = 1,
+            implementation: str = "kvm",
+            spis: int = 256,
+            devices: bool = False,
+            mpidrs: tuple[int, ...] = (),
+        ) -> Board:
+            made = Board(cpus, implementation, spis, devices, mpidrs)
             stack.enter_context(made.vm.adopted())
             return made
 

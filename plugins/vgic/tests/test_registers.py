@@ -50,7 +50,7 @@ def test_reset_values_that_kvm_has_otherwise(board: Any) -> None:
 
 
 @pytest.mark.parametrize("table", [_gicd.REGISTERS, _gicc.REGISTERS], ids=["GICD", "GICC"])
-def test_read_only_ignores_writes_and_write_only_reads_zero(board: Any, table: tuple[Row, ...]) -> None:
+def test_s36_read_only_ignores_writes_and_write_only_reads_zero(board: Any, table: tuple[Row, ...]) -> None:
     made = board(2)
     read, write = (made.r, made.w) if table is _gicd.REGISTERS else (made.cr, made.cw)
     for register in table:
@@ -63,7 +63,7 @@ def test_read_only_ignores_writes_and_write_only_reads_zero(board: Any, table: t
                 assert read(offset) == 0, name
 
 
-def test_everything_that_no_table_names_is_raz_wi(board: Any) -> None:
+def test_s36_everything_that_no_table_names_is_raz_wi(board: Any) -> None:
     made = board(2)
     frames = ((0, _gicd.REGISTERS, 0x1100), (0x10000, _gicc.REGISTERS, 0x1100), (0x20000, _v2m.REGISTERS, 0x1000))
     for base, table, size in frames:
@@ -75,7 +75,7 @@ def test_everything_that_no_table_names_is_raz_wi(board: Any) -> None:
 
 
 @pytest.mark.parametrize("spis", [32, 256, 988])
-def test_words_beyond_the_implemented_intids_are_raz_wi(board: Any, spis: int) -> None:
+def test_s38_typer_counts_every_intid_and_what_is_beyond_is_raz_wi(board: Any, spis: int) -> None:
     made = board(2, spis=spis)
     intids = 32 + spis
     words = made.r(0x004) & 0x1F
@@ -212,7 +212,7 @@ def test_pending_bits_of_sgis_are_read_only(board: Any) -> None:
     assert made.r(0x200) == 0b1000
 
 
-def test_private_words_are_banked(board: Any) -> None:
+def test_s39_nobody_reaches_another_cpus_bank(board: Any) -> None:
     made = board(2)
     for offset, value in ((0x080, 0xFFFF_0000), (0x100, 0x0010_FFFF), (0x300, 0x0020_0000), (0xC04, 0x0000_0002)):
         made.w(offset, value, cpu=0)
@@ -220,3 +220,6 @@ def test_private_words_are_banked(board: Any) -> None:
         assert made.r(offset, cpu=1) != value
     made.w(0x41C, 0xA8, cpu=1, size=1)
     assert made.r(0x41C, cpu=0, size=1) == 0
+    made.cw(0x04, 0x80, cpu=1)
+    made.cw(0xD0, 0x0F, cpu=1)
+    assert [made.cr(offset, cpu=0) for offset in (0x04, 0xD0, 0x14)] == [0, 0, 0xFF]

@@ -1,7 +1,8 @@
 """What models of a GIC usually get wrong, one scenario each.
 
-S20, S23, S28, S32 and S37 to S43 are about GICv3 or about two security states. S12, S34, S35 and S36 are in
-test_registers.py.
+S12, S34 to S36, S38 and S39 are in test_registers.py. S20, S23, S28, S32, S37 and S40 to S42 are about GICv3: they are
+in v3/test_scenarios.py, with those of the others that a GICv3 does in its own way. S43 is about two security states,
+which the models do not have.
 """
 
 from __future__ import annotations

@@ -57,7 +57,9 @@ def restore_shared(gic: Distributor, saved: Mapping[str, Any]) -> None:
         raise _saved.refusal("spis", f"a list of {len(gic.blocks)} blocks", f"{len(blocks)} blocks")
     present = (1 << len(gic.cpus)) - 1
     for one, block in zip(blocks, gic.blocks.values(), strict=True):
-        _saved.block(one, block, parameters.priority_mask, present)
+        targets = _saved.block(one, block, parameters.priority_mask, present)["targets"]
+        if len(gic.cpus) == 1 and bytes.fromhex(targets) != bytes(block.targets):
+            raise _saved.refusal("targets", "the one CPU", targets)
     gic.ctlr = ctlr
     for one, block in zip(blocks, gic.blocks.values(), strict=True):
         block.take(one)
