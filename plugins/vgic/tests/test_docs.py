@@ -18,8 +18,9 @@ def test_the_generated_parts_are_current() -> None:
 
 def test_the_check_can_fail(tmp_path: Path) -> None:
     (tmp_path / "generate.py").write_text((DOCS / "generate.py").read_text(encoding="utf-8"), encoding="utf-8")
-    page = (DOCS / "vgic.md").read_text(encoding="utf-8")
-    (tmp_path / "vgic.md").write_text(page.replace("GICD_TYPER", "GICD_TYPE"), encoding="utf-8")
+    for page in ("vgic.md", "gicv3.md"):
+        text = (DOCS / page).read_text(encoding="utf-8")
+        (tmp_path / page).write_text(text.replace("GICD_TYPER", "GICD_TYPE"), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, tmp_path / "generate.py", "--check"], capture_output=True, text=True, check=False
     )
