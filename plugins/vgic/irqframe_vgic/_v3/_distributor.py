@@ -61,6 +61,12 @@ class Distributor(Shared[CpuInterface]):
         self.receiver: dict[int, CpuInterface] = {}
         self._participants: tuple[tuple[CpuInterface, ...], ...] = ((), ())
 
+    def add_cpu(self, cpu: CpuInterface) -> None:
+        """Another CPU interface; SPIs are at home at the first one until `start`."""
+        del self.cpus[cpu.vcpu.index :]
+        self.cpus.append(cpu)
+        self.homes = dict.fromkeys(self.routes, self.cpus[0])
+
     def start(self) -> None:
         """Every CPU interface is there."""
         del self.cpus[len(self.vm.vcpus) :]
