@@ -162,10 +162,10 @@ class Bench(Commands):
         cpu.lpis.write_pendbaser(pending, everything)
         cpu.lpis.write_enable(on)
 
-    def queue(self, *commands: tuple[int, ...]) -> int:
+    def queue(self, *commands: tuple[int, ...], cpu: int = 0) -> int:
         """Write commands behind those that are there; what GITS_CWRITER must become."""
-        size = ((self.r(CBASER) & 0xFF) + 1) * 4096
-        at = self.r(CWRITER)
+        size = ((self.r(CBASER, cpu=cpu) & 0xFF) + 1) * 4096
+        at = self.r(CWRITER, cpu=cpu)
         for command in commands:
             self.poke(QUEUE + at, b"".join(word.to_bytes(8, "little") for word in command))
             at = (at + 32) % size
@@ -174,14 +174,14 @@ class Bench(Commands):
     def do(self, *commands: tuple[int, ...], cpu: int = 0) -> int:
         """Have commands done; how many were refused."""
         before = self.its.refused
-        at = self.queue(*commands)
+        at = self.queue(*commands, cpu=cpu)
         self.w(CWRITER, at, cpu=cpu)
-        assert self.r(CREADR) == at
+        assert self.r(CREADR, cpu=cpu) == at
         return self.its.refused - before
 
     def device(self, device: int, *events: tuple[int, int, int], bits: int = 5) -> None:
         """Map a device and its (EventID, INTID, collection)."""
-        itt = TABLES + device * 0x1000
+        itt = TABLES + device % 16 * 0x1000
         assert not self.do(self.mapd(device, itt, bits), *(self.mapti(device, *event) for event in events))
 
     # What comes of it
