@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import copy
+import errno
+import json
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from irqframe_vgic import Gicv2
 
-from irqframe import Injected
+from irqframe import Injected, VmError
 from irqframe.dt import parse_dts
 from irqframe.flow import Counters
 from irqframe.vm import Vm
@@ -55,6 +59,7 @@ class Board:
         nodes = (intc, intc.children["v2m@8020000"])
         self.vm.flow.call("configure", self.vm, nodes if spis >= 256 else nodes[:1])
         self.vm.finalize()
+        self.acknowledged: list[list[int]] = [[] for _ in range(cpus)]
 
     def r(self, offset: int, cpu: int = 0, size: int = 4) -> int:
         return self.vm.vcpus[cpu].mmio_read(GICD + offset, size)
@@ -159,3 +164,48 @@ def board() -> Iterator[BoardFactory]:
             return made
 
         yield make
+
+
+@pytest.fixture
+def go_on_alike() -> Callable[..., None]:
+    """Checks that a machine which takes over another's saved state goes on as that one does.
+
+    Arguments: (made, fresh, do, operations, look). `do(board, operation)` returns what the guest saw of it;
+    `look(board)` everything that can be seen without effect.
+    """
+
+    def check(
+        made: Any, fresh: Any, do: Callable[[Any, Any], Any], operations: Sequence[Any], look: Callable[[Any], Any]
+    ) -> None:
+        saved = json.loads(json.dumps(made.vm.save_state()))
+        fresh.vm.restore_state(saved)
+        fresh.acknowledged = copy.deepcopy(made.acknowledged)
+        assert fresh.vm.save_state() == saved
+        assert look(fresh) == look(made)
+        for operation in operations:
+            assert do(fresh, operation) == do(made, operation), operation
+            for index in range(len(made.vm.vcpus)):
+                assert fresh.pins(index) == made.pins(index), (operation, index)
+                assert fresh.counters(index) == made.counters(index), (operation, index)
+        assert look(fresh) == look(made)
+        assert fresh.vm.save_state() == made.vm.save_state()
+
+    return check
+
+
+@pytest.fixture
+def takes_or_refuses() -> Callable[..., bool]:
+    """Checks that saved state is taken as it is, or refused with EINVAL and nothing has changed; True if taken."""
+
+    def check(made: Any, state: Any) -> bool:
+        before = made.vm.save_state()
+        try:
+            made.vm.restore_state(state)
+        except VmError as error:
+            assert error.errno == errno.EINVAL
+            assert made.vm.save_state() == before
+            return False
+        assert made.vm.save_state() == state
+        return True
+
+    return check

@@ -86,6 +86,7 @@ class Board:
         intc = parse_dts(DTS, "board.dts").root.children["intc@8000000"]
         self.vm.flow.call("configure", self.vm, (intc, intc.children["its@8080000"]) if its else (intc,))
         self.vm.finalize()
+        self.acknowledged: list[list[int]] = [[] for _ in range(cpus)]
 
     def r(self, offset: int, cpu: int = 0, size: int = 4) -> int:
         return self.vm.vcpus[cpu].mmio_read(GICD + offset, size)
