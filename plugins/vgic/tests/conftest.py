@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import errno
 import json
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -144,6 +146,78 @@ class Board:
         return count
 
 
+class Runner(threading.Thread):
+    """A vCPU on a thread of its own: it takes interrupts until it is told to stop."""
+
+    def __init__(self, made: Any, index: int, stop: threading.Event, work: Any = None) -> None:
+        super().__init__(daemon=True)
+        self.made, self.index, self.stop, self.work = made, index, stop, work
+        self.taken: Counter[int] = Counter()
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._run()
+        except BaseException as error:
+            self.error = error
+
+    def _run(self) -> None:
+        vcpu = self.made.vm.vcpus[self.index]
+        vcpu.adopt()
+        try:
+            while not self.stop.is_set():
+                if self.work is not None:
+                    self.work()
+                vcpu.wait(0.001)
+                while vcpu.irq_line:
+                    value = self.made.iar(self.index)
+                    if value & 0x3FF >= 1020:
+                        continue
+                    self.taken[value & 0x3FF] += 1
+                    self.made.eoi(value, self.index)
+        finally:
+            vcpu.release()
+
+
+class Running:
+    """Some of a board's two vCPUs, each on a thread of its own."""
+
+    def __init__(self, made: Any, works: dict[int, Any]) -> None:
+        self.made = made
+        self.stop = threading.Event()
+        self.runners = [Runner(made, index, self.stop, work) for index, work in works.items()]
+        for runner in self.runners:
+            runner.start()
+
+    @property
+    def taken(self) -> Counter[int]:
+        """How often each interrupt was taken."""
+        return sum((runner.taken for runner in self.runners), Counter())
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing waits."""
+        busy = any(vcpu.inbox or vcpu.irq_line for vcpu in self.made.vm.vcpus)
+        return not busy and sum(self.made.owed(cpu) for cpu in range(2)) == 0
+
+    def end(self) -> None:
+        """Stop, whatever waits."""
+        self.stop.set()
+        for runner in self.runners:
+            runner.join(10)
+            assert not runner.is_alive() and runner.error is None, runner.error
+
+    def finish(self) -> list[Counters]:
+        """Wait until nothing waits, and stop; what the CPUs have counted."""
+        for _ in range(2000):
+            if self.quiet:
+                break
+            self.stop.wait(0.005)
+        self.end()
+        assert self.quiet
+        return [self.made.counters(cpu) for cpu in range(2)]
+
+
 BoardFactory = Callable[..., Board]
 
 
@@ -209,3 +283,26 @@ def takes_or_refuses() -> Callable[..., bool]:
         return True
 
     return check
+
+
+@pytest.fixture
+def loose(board: Any) -> Iterator[Any]:
+    """A board of two vCPUs that nobody owns any more, switched on."""
+    made = board(2).on()
+    for vcpu in made.vm.vcpus:
+        vcpu.release()
+    yield made
+    for vcpu in made.vm.vcpus:
+        vcpu.adopt()
+
+
+@pytest.fixture
+def start() -> Callable[..., Running]:
+    """Starts vCPUs of a board: start(board, what each does between interrupts, by its index)."""
+    return lambda made, works=None: Running(made, {0: None, 1: None} | (works or {}))
+
+
+@pytest.fixture
+def start_one() -> Callable[..., Running]:
+    """Starts CPU 1 alone."""
+    return lambda made, work: Running(made, {1: work})
