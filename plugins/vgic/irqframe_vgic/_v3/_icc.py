@@ -150,11 +150,6 @@ def _send(group: int, cpu: CpuInterface, value: int) -> None:
     cpu.gic.send_sgi(cpu, value, group)
 
 
-def _send_alternate(cpu: CpuInterface, value: int) -> None:
-    if cpu.gic.parameters.asgi1r_is_sgi0r:
-        cpu.gic.send_sgi(cpu, value, 0)
-
-
 def _active_rows(group: int, crm: int, first: int) -> tuple[SystemRegister, ...]:
     return tuple(
         SystemRegister(
@@ -272,9 +267,9 @@ REGISTERS: Final = (
         12,
         11,
         6,
-        "as ICC_SGI0R_EL1, or nothing: there is no other security state",
+        "as ICC_SGI0R_EL1: there is no other security state",
         "Interrupt Controller Alias Software Generated Interrupt Group 1 Register",
-        write=_send_alternate,
+        write=partial(_send, 0),
     ),
     SystemRegister(
         "ICC_SGI0R_EL1",

@@ -38,7 +38,6 @@ class Parameters:
         every_raise_is_an_edge: a raise of an edge-triggered line is an edge even if the line was never lowered; else
             only a change from low to high is one.
         range_selector: whether SGIs reach CPUs whose Aff0 is 16 or more (GICD_TYPER page, RSS).
-        asgi1r_is_sgi0r: whether ICC_ASGI1R_EL1 sends SGIs of Group 0, as KVM's; else it sends none.
         direct_invalidation: whether GICR_INVLPIR, GICR_INVALLR and GICR_SYNCR are there (GICR_CTLR page, IR).
         common_lpi_affinity: GICR_TYPER.CommonLPIAff.
         intid_bits: INTIDs' bits that GICD_TYPER tells, without LPIs.
@@ -58,7 +57,6 @@ class Parameters:
     waker_held: bool
     every_raise_is_an_edge: bool
     range_selector: bool
-    asgi1r_is_sgi0r: bool
     direct_invalidation: bool
     common_lpi_affinity: int
     intid_bits: int
@@ -121,7 +119,6 @@ IMPLEMENTATIONS: Final[Mapping[str, Parameters]] = {
         waker_held=True,
         every_raise_is_an_edge=True,
         range_selector=True,
-        asgi1r_is_sgi0r=True,
         direct_invalidation=True,
         common_lpi_affinity=0,
         intid_bits=10,
@@ -142,7 +139,6 @@ IMPLEMENTATIONS: Final[Mapping[str, Parameters]] = {
         waker_held=False,
         every_raise_is_an_edge=False,
         range_selector=False,
-        asgi1r_is_sgi0r=False,
         direct_invalidation=False,
         common_lpi_affinity=1,
         intid_bits=16,
