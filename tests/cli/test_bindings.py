@@ -46,7 +46,7 @@ def test_export_is_laid_out_as_linux_has_it(irqframe: Run, tmp_path: Path) -> No
     for path in machine.rglob("*.yaml"):
         if "schemas" not in path.parts:
             assert written.pop(str(path.relative_to(machine))) == path.read_text()
-    assert written.keys() == {f"interrupt-controller/arm,{name}.yaml" for name in ("gic", "rvic", "rvid")}
+    assert written.keys() == {f"interrupt-controller/arm,{name}.yaml" for name in ("gic", "gic-v3", "rvic", "rvid")}
     for path in ROOT.glob("plugins/*/irqframe_*/bindings/*.yaml"):
         assert written[f"interrupt-controller/{path.name}"] == path.read_text()
 
