@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from irqframe.cli import run
+from irqframe.dt import read_dtb, to_dtb
 from irqframe.observe import read_events
 
 DATA = Path(__file__).parents[1] / "dt" / "data"
@@ -82,14 +83,14 @@ def expected(text: str) -> list[Wired]:
     ]
 
 
-def check_everything_arrived(report: Report, wired: list[Wired], cpus: int) -> None:
+def check_everything_arrived(report: Report, wired: list[Wired], cpus: int, messages: int = 1) -> None:
     sources = {source["name"]: source for source in report["sources"]}
     assert len(report["vcpus"]) == cpus
     ipis = [name for name in sources if name.startswith("IPI ")]
-    messages = [name for name in sources if name.endswith(" MSI")]
+    senders = [name for name in sources if name.endswith(" MSI")]
     unused = [name for name in sources if name.endswith(" (unused)")]
-    assert (len(ipis), len(messages), len(unused)) == (4, 1, int(cpus > 1))
-    assert len(sources) == len(wired) + 4 + 1 + len(unused)
+    assert (len(ipis), len(senders), len(unused)) == (4, messages, int(cpus > 1))
+    assert len(sources) == len(wired) + 4 + messages + len(unused)
     found = [
         Wired(match[1], int(match[2]), match[3] == "level")
         for source in report["sources"]
@@ -232,16 +233,99 @@ def test_more_cpus_than_a_gicv2_has_interfaces(tmp_path: Path) -> None:
     assert err.endswith("\n1 error\n")
 
 
+# Every GIC that the machine can have
+
+
+class Dump(NamedTuple):
+    """A tree of QEMU's: where it is checked in, what QEMU was asked for, and what it can do."""
+
+    file: str
+    options: str
+    cpus: int
+    messages: int = 1
+
+
+GICV2 = "gic-version=2"
+ITS = "gic-version=3"
+NO_ITS = "gic-version=3,its=off"
+DUMPS = (
+    Dump("virt/gicv2-smp1", GICV2, 1),
+    Dump("virt-gicv2", GICV2, 4),
+    Dump("virt/gicv2-smp8", GICV2, 8),
+    Dump("virt/gicv3-smp1", ITS, 1),
+    Dump("virt-gicv3", ITS, 4),
+    Dump("virt/gicv3-smp8", ITS, 8),
+    Dump("virt/gicv3-smp64", ITS, 64),
+    Dump("virt/gicv3-noits-smp1", NO_ITS, 1, 0),
+    Dump("virt/gicv3-noits-smp4", NO_ITS, 4, 0),
+    Dump("virt/gicv3-noits-smp8", NO_ITS, 8, 0),
+    Dump("virt/gicv3-noits-smp64", NO_ITS, 64, 0),
+)
+
+
+def checked_in(dump: Dump) -> bytes:
+    return gzip.decompress((DATA / f"{dump.file}.dtb.gz").read_bytes())
+
+
+def check_dump(path: Path, trace: Path, dump: Dump, *options: str) -> None:
+    report = report_of(path, EVENTS, "--trace", trace, *options)
+    assert report["irqchip"] == ("gicv2" if dump.options == GICV2 else "gicv3")
+    # All of them have the same devices.
+    check_everything_arrived(report, expected(DTS.read_text()), dump.cpus, dump.messages)
+    check_right_cpu(report, trace)
+
+
+@pytest.mark.parametrize("implementation", ["kvm", "qemu"])
+@pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.file.rpartition("/")[2])
+def test_every_gic_of_the_machine(tmp_path: Path, dump: Dump, implementation: str) -> None:
+    path = tmp_path / "virt.dtb"
+    path.write_bytes(checked_in(dump))
+    check_dump(path, tmp_path / "trace", dump, "--option", f"implementation={implementation}")
+
+
+@pytest.mark.parametrize("dump", [dump for dump in DUMPS if dump.options == GICV2], ids=lambda dump: str(dump.cpus))
+def test_a_gicv2_without_its_frame(tmp_path: Path, dump: Dump) -> None:
+    tree = read_dtb(checked_in(dump), "virt")
+    gic, pcie = tree.node("/intc@8000000"), tree.node("/pcie@10000000")
+    assert gic is not None
+    assert pcie is not None
+    del gic.children["v2m@8020000"]
+    del pcie.properties["msi-map"]
+    path = tmp_path / "virt.dtb"
+    path.write_bytes(to_dtb(tree))
+    check_dump(path, tmp_path / "trace", dump._replace(messages=0))
+
+
+def test_messages_of_a_gicv3_are_lpis(tmp_path: Path) -> None:
+    path = tmp_path / "virt.dtb"
+    path.write_bytes(checked_in(Dump("virt-gicv3", ITS, 4)))
+    report = report_of(path, EVENTS)
+    (message,) = (source for source in report["sources"] if source["name"].endswith(" MSI"))
+    # The translation frame is the second one of QEMU's ITS; the first LPI is 8192.
+    assert message["route"].startswith("MSI 0x8090040 data 0 -> 8192")
+    assert report["traps"]["sysregs"]
+
+
+@pytest.mark.parametrize("other", ["gicv2", "gicv3", "rvic"])
+@pytest.mark.parametrize("dump", [DUMPS[2], DUMPS[5]], ids=lambda dump: dump.file.rpartition("/")[2])
+def test_a_machine_can_have_another_gic(tmp_path: Path, dump: Dump, other: str) -> None:
+    path = tmp_path / "virt.dtb"
+    path.write_bytes(checked_in(dump))
+    report = report_of(path, "--irqchip", other, EVENTS)
+    assert report["irqchip"] == other
+    check_everything_arrived(report, expected(DTS.read_text()), dump.cpus)
+
+
 @pytest.fixture
-def dump(tmp_path: Path) -> Callable[[int], Path]:
-    """A tree that QEMU writes now: its path, by the number of CPUs."""
+def dump(tmp_path: Path) -> Callable[[str, int], Path]:
+    """A tree that QEMU writes now: its path, by the options of the machine and the number of CPUs."""
     if QEMU is None:
         pytest.skip("qemu-system-aarch64 is not installed")
     emulator = QEMU
 
-    def make(cpus: int) -> Path:
+    def make(options: str, cpus: int) -> Path:
         path = tmp_path / "live.dtb"
-        machine = f"virt,gic-version=2,dumpdtb={path}"
+        machine = f"virt,{options},dumpdtb={path}"
         subprocess.run(
             [emulator, "-M", machine, "-smp", str(cpus), "-display", "none", "-nic", "none"],
             check=True,
@@ -253,13 +337,25 @@ def dump(tmp_path: Path) -> Callable[[int], Path]:
     return make
 
 
-@pytest.mark.parametrize("chip", CHIPS)
-@pytest.mark.parametrize("cpus", [1, 2, 4, 8])
-def test_what_qemu_writes_now(dump: Callable[[int], Path], tmp_path: Path, chip: str, cpus: int) -> None:
-    path, trace = dump(cpus), tmp_path / "trace"
-    report = report_of(path, "--irqchip", chip, EVENTS, "--trace", trace)
+def check_live(path: Path, tmp_path: Path, cpus: int, messages: int, *options: str) -> None:
+    trace = tmp_path / "trace"
+    report = report_of(path, EVENTS, "--trace", trace, *options)
     # Other versions of QEMU may add devices; what this one wrote is counted by dtc, if it is there.
     if (dtc := shutil.which("dtc")) is not None:
         done = subprocess.run([dtc, "-q", "-I", "dtb", "-O", "dts", path], capture_output=True, text=True, check=True)
-        check_everything_arrived(report, expected(done.stdout), cpus)
+        check_everything_arrived(report, expected(done.stdout), cpus, messages)
     check_right_cpu(report, trace)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("cpus", [1, 2, 4, 8])
+def test_what_qemu_writes_now(dump: Callable[[str, int], Path], tmp_path: Path, chip: str, cpus: int) -> None:
+    check_live(dump(GICV2, cpus), tmp_path, cpus, 1, "--irqchip", chip)
+
+
+@pytest.mark.parametrize("cpus", [1, 3, 16, 130])
+@pytest.mark.parametrize("options", [ITS, NO_ITS])
+def test_what_qemu_writes_now_for_a_gicv3(
+    dump: Callable[[str, int], Path], tmp_path: Path, options: str, cpus: int
+) -> None:
+    check_live(dump(options, cpus), tmp_path, cpus, int(options == ITS))
