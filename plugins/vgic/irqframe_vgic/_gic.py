@@ -11,7 +11,7 @@ from irqframe.errors import VmError
 from irqframe.flow import Counters, Injected, Irqchip, RoutingEntry, RoutingKind, hookimpl
 from irqframe.vm import IrqType, VCpu, Vm
 from irqframe_vgic._interface import HostLink, Interface
-from irqframe_vgic._intids import PRIVATE, SGIS
+from irqframe_vgic._intids import SGIS
 from irqframe_vgic._shared import Shared
 
 F = TypeVar("F", bound=Interface)
@@ -140,25 +140,24 @@ class Gic(Irqchip, Generic[F]):
 
     @hookimpl
     def irqchip_map_phys_irq(self, vcpu: VCpu, host_irq: int, intid: int, get_level: Callable[[int], bool]) -> None:
-        if not SGIS <= intid < PRIVATE:
-            raise VmError(errno.EINVAL, f"INTID {intid} is not in {SGIS}..{PRIVATE - 1}")
         cpu: F = vcpu.chip
+        if not (intid >= SGIS and intid >> 5 in cpu.own):
+            raise VmError(errno.EINVAL, f"INTID {intid} is no PPI of the GIC")
         if intid in cpu.links:
             raise VmError(errno.EBUSY, f"INTID {intid} stands for host interrupt {cpu.links[intid].host_irq} already")
-        cpu.links[intid] = HostLink(host_irq, get_level)
-        cpu.linked |= 1 << intid
+        cpu.link(intid, HostLink(host_irq, get_level))
 
     @hookimpl
     def irqchip_unmap_phys_irq(self, vcpu: VCpu, intid: int) -> None:
         cpu: F = vcpu.chip
-        if cpu.links.pop(intid, None) is None:
+        if intid not in cpu.links:
             raise VmError(errno.EINVAL, f"INTID {intid} stands for no host interrupt")
-        cpu.linked &= ~(1 << intid)
+        cpu.unlink(intid)
 
     @hookimpl
     def irqchip_map_is_active(self, vcpu: VCpu, intid: int) -> bool:
         cpu: F = vcpu.chip
-        return intid in cpu.links and bool(cpu.private.active >> intid & 1)
+        return intid in cpu.links and bool(cpu.own[intid >> 5].active >> (intid & 31) & 1)
 
     @hookimpl
     def irqchip_reset_mapped_irq(self, vcpu: VCpu, intid: int) -> None:
@@ -245,7 +244,7 @@ class Gic(Irqchip, Generic[F]):
 def flush(vcpu: VCpu) -> None:
     """`irqchip_vcpu_flush_hwstate`: the lines follow every change; the levels of linked PPIs are asked for here."""
     cpu: Interface = vcpu.chip
-    if cpu.linked & cpu.private.line:
+    if cpu.linked & cpu.private.line or cpu.linked_far:
         cpu.sample()
     vcpu.irq_line = cpu.irq
     vcpu.fiq_line = cpu.fiq

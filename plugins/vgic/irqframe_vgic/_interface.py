@@ -22,6 +22,7 @@ from irqframe.flow import Injected
 from irqframe.vm import VCpu
 from irqframe_vgic import _lifecycle as lifecycle
 from irqframe_vgic._block import Block, bits
+from irqframe_vgic._intids import PRIVATE
 from irqframe_vgic._lifecycle import Change, Counts
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ class Interface(ABC):
         irq: whether the IRQ line is driven; `fiq` likewise.
         fiq_group0: whether Group 0 goes to FIQ.
         links: host interrupts behind PPIs, by INTID.
-        linked: bitmap of these.
+        linked: bitmap of these, as far as they are INTIDs below 32.
+        linked_far: whether there are others.
         owners: devices that reserved a PPI, by INTID.
         counts: what was counted.
         first_priority: () -> priority of the most urgent deliverable interrupt, 256 if there is none.
@@ -94,6 +96,7 @@ class Interface(ABC):
         "groups",
         "irq",
         "linked",
+        "linked_far",
         "links",
         "own",
         "owners",
@@ -120,6 +123,7 @@ class Interface(ABC):
         self.first: Callable[[], int] = self.target.first
         self.links: dict[int, HostLink] = {}
         self.linked = 0
+        self.linked_far = False
         self.owners: dict[int, object] = {}
         self._shift = 8 - gic.parameters.group_bits
         self.irq = self.fiq = self.fiq_group0 = False
@@ -318,31 +322,47 @@ class Interface(ABC):
 
     # Host interrupts
 
+    def link(self, intid: int, link: HostLink) -> None:
+        """A host interrupt stands behind a PPI from now on."""
+        self.links[intid] = link
+        self._count_links()
+
+    def unlink(self, intid: int) -> None:
+        """None does any more."""
+        del self.links[intid]
+        self._count_links()
+
+    def _count_links(self) -> None:
+        self.linked = sum(1 << intid for intid in self.links if intid < PRIVATE)
+        self.linked_far = any(intid >= PRIVATE for intid in self.links)
+
     def sample(self) -> None:
         """Ask for the level of linked PPIs whose line was high: the guest may have lowered it without a trap."""
-        for intid in bits(self.linked & self.private.line):
-            link = self.links[intid]
-            if not link.get_level(intid):
+        for intid, link in self.links.items():
+            block, bit = self.own[intid >> 5], 1 << (intid & 31)
+            if block.line & bit and not link.get_level(intid):
                 self.set_line(intid, 0)
-                if not self.private.active & 1 << intid:
+                if not block.active & bit:
                     self.vcpu.vm.host_irqs.deactivate(link.host_irq)
 
     def forget(self, intid: int) -> None:
         """Forget the active and the pending state of a PPI, and its line."""
-        bit = 1 << intid
-        self.private.latch &= ~bit
-        self.private.line &= ~bit
-        self.private.active &= ~bit
-        lifecycle.settle(self.private, bit, self.counts)
-        self.refresh(self.private, intid)
+        block, n = self.own[intid >> 5], intid & 31
+        bit = 1 << n
+        block.latch &= ~bit
+        block.line &= ~bit
+        block.active &= ~bit
+        lifecycle.settle(block, bit, self.counts)
+        self.refresh(block, n)
 
     def _end_link(self, intid: int) -> None:
         """A linked PPI was deactivated: its host interrupt ends, unless the line is still high."""
         link = self.links.get(intid)
         if link is None:
             return
+        block, bit = self.own[intid >> 5], 1 << (intid & 31)
         if link.get_level(intid):
-            self.private.line |= 1 << intid
+            block.line |= bit
         else:
-            self.private.line &= ~(1 << intid)
+            block.line &= ~bit
             self.vcpu.vm.host_irqs.deactivate(link.host_irq)
