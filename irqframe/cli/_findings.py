@@ -19,6 +19,13 @@ EXCERPT: Final = 100
 CUT: Final = "..."
 """Where a quoted line goes on."""
 
+_PICTURES: Final = {
+    **{code: 0x2400 + code for code in range(0x20) if code not in (0x09, 0x0A)},
+    0x7F: 0x2421,
+    **dict.fromkeys(range(0x80, 0xA0), 0xFFFD),
+}
+"""What stands for control characters, which a terminal would obey: the sources need not be the user's own."""
+
 
 def show_findings(findings: Iterable[Finding]) -> None:
     """Print findings and how many there are, to standard error."""
@@ -39,7 +46,7 @@ def text_of(finding: Finding) -> str:
         if text:
             lines.append(f"      = {label}: {text}")
     lines += [f"      = {span}: {why}" for span, why in finding.related if span.line]
-    return "\n".join(lines)
+    return "\n".join(lines).translate(_PICTURES)
 
 
 def summary(findings: list[Finding]) -> str:

@@ -44,6 +44,14 @@ def test_a_file_that_is_not_there(irqframe: Run) -> None:
     assert result.stderr == "missing.dts: error[E0001]: cannot be read: No such file or directory\n1 error\n"
 
 
+def test_a_terminal_is_not_made_to_obey_a_source(irqframe: Run, tmp_path: Path) -> None:
+    (tmp_path / "m.dts").write_text('/dts-v1/;\n/ { x = "\x1b[31m\x07\x9b"; \x1b[2J };\n')
+    result = irqframe("check", tmp_path / "m.dts")
+    assert codes(result)[0] == "E0101"
+    assert all(character.isprintable() or character == "\n" for character in result.stderr)
+    assert "\u241b[2J" in result.stderr
+
+
 def test_a_folder(irqframe: Run, tmp_path: Path) -> None:
     result = irqframe("check", tmp_path)
     assert codes(result) == ["E0001"]
