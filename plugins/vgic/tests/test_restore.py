@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-MOST = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+MOST = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 MAX_CPUS = 4
 PPIS, SPIS = [16, 20, 31], [32, 40, 63, 64, 80, 143, 287]
@@ -39,6 +39,7 @@ operations = st.lists(
         st.tuples(st.just("acknowledge"), st.sampled_from([0x0C, 0x20]), cpus, st.just(0)),
         st.tuples(st.just("end"), st.sampled_from([0x10, 0x24, 0x1000]), cpus, st.integers(0, 7)),
     ),
+    min_size=12,
     max_size=40,
 )
 
