@@ -7,6 +7,8 @@ which the models do not have.
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -593,3 +595,9 @@ def test_a_message_for_a_level_interrupt_is_dropped_and_counted(board: Any) -> N
     made.enable(80)
     assert made.vm.signal_msi(0x0802_0040, 80) is Injected.DROPPED
     assert made.counters().dropped == {Injected.DROPPED: 1} and made.owed() == 0
+
+
+def test_every_scenario_has_a_test() -> None:
+    tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.rglob("test_*.py"))
+    numbers = {int(number) for number in re.findall(r"^def test_s(\d\d)_", tests, re.MULTILINE)}
+    assert numbers == set(range(1, 43)), "S43 is about two security states, which the models do not have"
