@@ -123,7 +123,7 @@ class Distributor(Shared[CpuInterface]):
         self.routes[intid] = (self.routes[intid] & ~lanes | value) & ROUTE_MASK
         self._reroute(intid)
 
-    def _reroute(self, intid: int) -> None:
+    def _reroute(self, intid: int, restored: bool = False) -> None:
         block, n = self.blocks[intid >> 5], intid & 31
         before, after = self.receiver.get(intid), self._choose(block, n)
         if before is after:
@@ -132,7 +132,11 @@ class Distributor(Shared[CpuInterface]):
             del self.receiver[intid]
         else:
             self.receiver[intid] = after
-        self.move(block, n, self.cpus[0] if after is None else after)
+        home = self.cpus[0] if after is None else after
+        if restored:
+            self.homes[intid] = home
+        else:
+            self.move(block, n, home)
         for cpu in (before, after):
             if cpu is not None:
                 self.tell(cpu, block, n)
@@ -183,13 +187,17 @@ class Distributor(Shared[CpuInterface]):
             if self.routes.get(intid, 0) & ANY_CPU:
                 self.at_home(intid, self._reroute, intid)
 
-    def participation_changed(self) -> None:
-        """A CPU begins or ceases to participate: SPIs for any CPU are routed anew."""
+    def participation_changed(self, restored: bool = False) -> None:
+        """A CPU begins or ceases to participate: SPIs for any CPU are routed anew.
+
+        Args:
+            restored: because its saved state was taken over, whose counts have what it owes already.
+        """
         if not self.parameters.one_of_n:
             return
         self._count_participants()
         for intid in [intid for intid, route in self.routes.items() if route & ANY_CPU]:
-            self.at_home(intid, self._reroute, intid)
+            self.at_home(intid, self._reroute, intid, restored)
 
     def _count_participants(self) -> None:
         self._participants = (

@@ -127,4 +127,4 @@ def restore_cpu(cpu: CpuInterface, saved: Mapping[str, Any]) -> None:
     cpu.recompute()
     cpu.fall_asleep(asleep)
     cpu.refresh_all()
-    cpu.gic.participation_changed()
+    cpu.gic.participation_changed(restored=True)

@@ -246,3 +246,13 @@ def test_any_other_state_is_refused_and_nothing_changes(board: Any, takes_or_ref
         takes_or_refuses(made, state)
 
     check()
+
+
+def test_an_spi_for_any_cpu_is_still_in_the_account_that_it_was_in(board: Any) -> None:
+    made, fresh = board(2).on(), board(2)
+    made.enable(41, edge=True, route=ANY)
+    made.line(41, 1)
+    assert [made.owed(cpu) for cpu in (0, 1)] == [0, 1]
+    fresh.vm.restore_state(made.vm.save_state())
+    assert [fresh.owed(cpu) for cpu in (0, 1)] == [0, 1]
+    assert fresh.iar(1) == 41 and fresh.owed(1) == 0
