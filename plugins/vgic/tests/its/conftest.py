@@ -1,21 +1,18 @@
-"""An ITS on a small VM, short words for what its guest does, and a naive CPU interface that has nothing but LPIs."""
+"""A GICv3 with an ITS on a small VM, and short words for what its guest does."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from irqframe_vgic._its._its import Its
-from irqframe_vgic._its._parameters import IMPLEMENTATIONS
-from irqframe_vgic._lifecycle import Counts
-from irqframe_vgic._v3._lpis import Lpis
+from irqframe_vgic import Gicv3
 
-from irqframe import Injected, Irqchip, hookimpl
-from irqframe.flow import Counters
-from irqframe.vm import VCpu, Vm
+from irqframe import Injected
+from irqframe.dt import parse_dts
+from irqframe.flow import Counters, SysregEncoding
+from irqframe.vm import Vm
 
 RAM = 0x4000_0000
 RAM_SIZE = 0x200_0000
@@ -29,41 +26,35 @@ DEVICES = RAM + 0x50_0000
 COLLECTIONS = RAM + 0x60_0000
 TABLES = RAM + 0x70_0000
 
+GICD, GICR = 0x0800_0000, 0x080A_0000
+PMR, IAR1, EOIR1, IGRPEN1 = (SysregEncoding(3, 0, *rest) for rest in ((4, 6, 0), (12, 12, 0), (12, 12, 1), (12, 12, 7)))
+
 VALID = 1 << 63
 CTLR, TYPER, CBASER, CWRITER, CREADR, BASER = 0x0, 0x8, 0x80, 0x88, 0x90, 0x100
 
 
-class Cpu:
-    """Acknowledges the most urgent LPI; nothing masks it."""
-
-    def __init__(self, vcpu: VCpu) -> None:
-        self.vcpu = vcpu
-        self.counts = Counts()
-        self.lpis = Lpis(self)
-        self.updates = 0
-
-    def update(self) -> None:
-        self.updates += 1
-        self.vcpu.irq_line = self.lpis.first_priority() < 256
-
-    def acknowledge(self) -> int:
-        intid = self.lpis.first()
-        if intid < 0:
-            return 1023
-        self.lpis.deliver(intid)
-        self.counts.delivered += 1
-        self.update()
-        return intid
-
-
-class Chip(Irqchip):
-    """Nothing but CPUs."""
-
-    compatible = ("example,its-bench",)
-
-    @hookimpl
-    def irqchip_vcpu_init(self, vcpu: VCpu) -> None:
-        vcpu.chip = Cpu(vcpu)
+DTS = """\
+/dts-v1/;
+/ {
+    #address-cells = <2>;
+    #size-cells = <2>;
+    intc@8000000 {
+        compatible = "arm,gic-v3";
+        reg = <0 0x8000000 0 0x10000 0 0x80a0000 0 0xf60000>;
+        #interrupt-cells = <3>;
+        interrupt-controller;
+        #address-cells = <2>;
+        #size-cells = <2>;
+        ranges;
+        its@8080000 {
+            compatible = "arm,gic-v3-its";
+            reg = <0 0x8080000 0 0x20000>;
+            msi-controller;
+            #msi-cells = <1>;
+        };
+    };
+};
+"""
 
 
 class Commands:
@@ -114,14 +105,14 @@ class Bench(Commands):
 
     def __init__(self, cpus: int = 2, implementation: str = "kvm") -> None:
         self.vm = Vm(memory=[(RAM, RAM_SIZE)], timer_intids=(None, None), pmu_intid=None)
-        self.vm.create_irqchip(Chip(), "bench")
+        self.vm.create_irqchip(Gicv3(options={"implementation": implementation}), "gicv3")
         for _ in range(cpus):
             self.vm.create_vcpu()
-        self.cpus: list[Any] = [vcpu.chip for vcpu in self.vm.vcpus]
-        self.its = Its(self.vm, SimpleNamespace(cpus=self.cpus), ITS, IMPLEMENTATIONS[implementation])
+        intc = parse_dts(DTS, "bench.dts").root.children["intc@8000000"]
+        self.vm.flow.call("configure", self.vm, (intc, intc.children["its@8080000"]))
         self.vm.finalize()
-        for claim in self.its.claim():
-            self.vm.claim(claim)
+        self.cpus: list[Any] = [vcpu.chip for vcpu in self.vm.vcpus]
+        self.its = self.vm.chip_data.its[0]
 
     # Accesses
 
@@ -141,6 +132,15 @@ class Bench(Commands):
         self.poke(PROP + intid - 8192, bytes([byte]))
 
     # Set-up
+
+    def wake(self) -> Bench:
+        """Distributor and CPU interfaces on, nothing masked."""
+        self.vm.vcpus[0].mmio_write(GICD, 4, 2)
+        for index, vcpu in enumerate(self.vm.vcpus):
+            vcpu.mmio_write(GICR + index * 0x2_0000 + 0x14, 4, 0)
+            vcpu.sysreg_write(PMR, 0xFF)
+            vcpu.sysreg_write(IGRPEN1, 1)
+        return self
 
     def on(self, *, lpis: bool = True, collections: bool = True) -> Bench:
         """Every LPI enabled with priority 0xA0, the tables flat, and collection n on CPU n."""
@@ -187,7 +187,11 @@ class Bench(Commands):
     # What comes of it
 
     def iar(self, cpu: int = 0) -> int:
-        intid: int = self.cpus[cpu].acknowledge()
+        """Acknowledge, and end what that was."""
+        vcpu = self.vm.vcpus[cpu]
+        intid = vcpu.sysreg_read(IAR1)
+        if intid != 1023:
+            vcpu.sysreg_write(EOIR1, intid)
         return intid
 
     def taken(self, cpu: int = 0) -> list[int]:
@@ -201,8 +205,8 @@ class Bench(Commands):
         return self.its.message(device, event)
 
     def counters(self, cpu: int = 0) -> Counters:
-        counts: Counts = self.cpus[cpu].counts
-        return counts.snapshot()
+        counters: Counters = self.vm.flow.call("counters", self.vm.vcpus[cpu])
+        return counters
 
     def balanced(self) -> bool:
         """Whether every CPU's accounts are right, by the equation of `Counters`."""
@@ -225,6 +229,6 @@ def bench() -> Iterator[BenchFactory]:
         def make(cpus: int = 2, implementation: str = "kvm") -> Bench:
             made = Bench(cpus, implementation)
             stack.enter_context(made.vm.adopted())
-            return made
+            return made.wake()
 
         yield make

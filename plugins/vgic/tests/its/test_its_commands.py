@@ -56,6 +56,12 @@ def test_a_message_is_an_int(one: Any) -> None:
     assert one.taken() == [8201] and one.balanced()
 
 
+def test_a_message_by_its_doorbell(one: Any) -> None:
+    assert one.vm.signal_msi(0x809_0040, 1, 3) is Injected.LATCHED
+    assert one.vm.signal_msi(0x809_0040, 1, 4) is Injected.DROPPED_UNROUTED
+    assert one.taken() == [8201]
+
+
 def test_a_store_of_a_cpu_is_a_message_of_device_0(one: Any) -> None:
     one.device(0, (2, 8202, 1))
     one.w(0x10040, 2, 4, cpu=0)

@@ -43,7 +43,8 @@ class Runner(threading.Thread):
                     self.work()
                 vcpu.wait(0.001)
                 while vcpu.irq_line:
-                    self.taken[self.made.iar(self.index)] += 1
+                    intid = self.made.iar(self.index)
+                    self.taken[intid] += intid != 1023
         except BaseException as error:
             self.error = error
         finally:

@@ -38,7 +38,7 @@ def test_a_second_event_coalesces_and_one_after_the_acknowledge_does_not(one: An
 
 
 def test_order_is_priority_then_intid(one: Any) -> None:
-    for intid, byte in ((8193, 0x41), (8192, 0xA1), (8195, 0x41), (8194, 0x43), (8200, 0xFD)):
+    for intid, byte in ((8193, 0x41), (8192, 0xA1), (8195, 0x41), (8194, 0x43), (8200, 0xF1)):
         one.configure(intid, byte)
         one.cpus[0].lpis.pend(intid)
     assert one.cpus[0].lpis.first_priority() == 0x40, "bit 1 is no priority"
@@ -251,6 +251,7 @@ def test_state_comes_back_with_the_configuration_that_counted(one: Any) -> None:
     assert saved["pending"] == [[8200, 0xA1], [8201, 0x30], [9000, 0xA1]]
     other = one.cpus[1].lpis
     _lpi_state.take(other, _lpi_state.checked(saved))
+    one.cpus[1].update()
     assert _lpi_state.save(other) == saved
     assert one.taken(1) == [8200, 9000], "and not by what the table says now"
 
@@ -318,7 +319,7 @@ def test_random_histories_are_those_of_a_naive_model(one: Any) -> None:
             pending.pop(intid, None)
         elif step == 7:
             ready = [(byte & 0xFC, number) for number, byte in pending.items() if byte & 1]
-            expected = min(ready)[1] if ready else 1023
+            expected = min(ready)[1] if ready and min(ready) < (0xF8,) else 1023  # the mask has 5 bits
             assert one.iar() == expected
             pending.pop(expected, None)
         assert cpu.lpis.owed == len(pending)
