@@ -10,21 +10,23 @@ from irqframe.bits import MASKED, PENDING, Priority
 FIRST_LPI: Final = 8192
 ID_BITS: Final = 16
 """Bits of an INTID (GICD_TYPER.IDbits)."""
-MIN_ID_BITS: Final = 14
-"""With fewer bits in GICR_PROPBASER.IDbits there are no LPIs at all (GICR_PROPBASER page)."""
 
 # A byte of the configuration table (GICR_PROPBASER page).
 ENABLE: Final = 1
 PRIORITY: Final = 0xFC
 
+# Translations of the states of LPIs, and of configuration bytes, all at once.
 _IS_PENDING: Final = bytes(byte & PENDING for byte in range(256))
-"""Translates the states of LPIs to whether they are pending."""
+_PENDING_BITS: Final = bytes(0xFF * (byte & PENDING) for byte in range(256))
+_ENABLED: Final = bytes(0 if byte & MASKED else ENABLE for byte in range(256))
+_COUNTS: Final = bytes(byte & (PRIORITY | ENABLE) for byte in range(256))
+_DIFFERS: Final = bytes(min(byte, 1) for byte in range(256))
 
 
 def capacity(propbaser: int) -> int:
-    """How many LPIs a value of GICR_PROPBASER gives room for."""
+    """How many LPIs a value of GICR_PROPBASER gives room for: none, if IDbits says fewer than 14."""
     id_bits = min((propbaser & 0x1F) + 1, ID_BITS)
-    return (1 << id_bits) - FIRST_LPI if id_bits >= MIN_ID_BITS else 0
+    return max((1 << id_bits) - FIRST_LPI, 0)
 
 
 class LpiSet(Priority):
@@ -56,6 +58,13 @@ class LpiSet(Priority):
         else:
             self.set(index, MASKED)
 
+    def configure_all(self, table: bytes) -> None:
+        """Take over the configuration table, for those that are pending; what has not changed costs next to nothing."""
+        now = _number(self.priority) | _number(self.state.translate(_ENABLED))
+        changed = (now ^ _number(table.translate(_COUNTS))) & _number(self.state.translate(_PENDING_BITS))
+        for index in _ones(changed.to_bytes(len(table), "little").translate(_DIFFERS)):
+            self.configure(index, table[index])
+
     def add(self, index: int, byte: int) -> None:
         """An LPI becomes pending; `byte` is its configuration."""
         self.configure(index, byte)
@@ -71,8 +80,16 @@ class LpiSet(Priority):
 
     def __iter__(self) -> Iterator[int]:
         """Indices of those that are pending, in order; the set may change meanwhile."""
-        pending = self.state.translate(_IS_PENDING)
-        index = pending.find(1)
-        while index >= 0:
-            yield index
-            index = pending.find(1, index + 1)
+        return _ones(self.state.translate(_IS_PENDING))
+
+
+def _number(data: bytes | bytearray) -> int:
+    return int.from_bytes(data, "little")
+
+
+def _ones(data: bytes | bytearray) -> Iterator[int]:
+    """Where there is a 1."""
+    index = data.find(1)
+    while index >= 0:
+        yield index
+        index = data.find(1, index + 1)

@@ -154,9 +154,7 @@ class Lpis:
         """Any configuration bytes have changed."""
         waiting = self._waiting
         if waiting is not None and waiting.owed:
-            table = self._table()
-            for index in waiting:
-                waiting.configure(index, table[index])
+            waiting.configure_all(self._table())
             self._cpu.update()
         return Injected.NOTHING
 
