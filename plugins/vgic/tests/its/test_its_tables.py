@@ -39,7 +39,7 @@ def test_a_two_level_table_has_the_pages_that_it_points_to(bench: Any, page_size
     made = bench(implementation="qemu").on()
     page = PAGES[page_size]
     per_page = page // 8
-    made.poke(made.DEVICES, (VALID | made.TABLES + 0x10_0000).to_bytes(8, "little"))
+    made.poke(made.DEVICES, (VALID | made.TABLES + 0x10_0000 | page - 1).to_bytes(8, "little"))
     if per_page * 3 < 1 << 16:
         made.poke(made.DEVICES + 16, (VALID | made.TABLES + 0x20_0000).to_bytes(8, "little"))
         made.poke(made.DEVICES + 8, (made.TABLES + 0x30_0000).to_bytes(8, "little"))

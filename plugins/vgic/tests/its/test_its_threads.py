@@ -86,9 +86,21 @@ def test_commands_after_a_move_find_the_lpi_where_it_is(loose: Any) -> None:
     loose.vm.vcpus[1].adopt()
     loose.message(3, 0)
     loose.do(loose.movi(3, 0, 1), loose.of_event("DISCARD", 3, 0), cpu=1)
-    loose.vm.vcpus[1].drain()
+    with loose.vm.adopted():
+        for vcpu in loose.vm.vcpus:
+            vcpu.drain()
     assert loose.taken(1) == [] and loose.cpus[0].lpis.owed == 0 and loose.cpus[1].lpis.owed == 0
     loose.vm.vcpus[1].release()
+
+
+def test_commands_after_movall_find_the_lpis_where_they_are(loose: Any) -> None:
+    """To CPU 1 and back to CPU 0, which belongs to nobody."""
+    loose.vm.vcpus[1].adopt()
+    loose.message(3, 0)
+    loose.do(loose.movall(0, 1), loose.movall(1, 0), loose.sync(0), cpu=1)
+    loose.vm.vcpus[1].release()
+    with loose.vm.adopted():
+        assert loose.taken(0) == [8200] and loose.taken(1) == []
 
 
 def test_an_inbox_does_not_fill_without_end(loose: Any) -> None:
