@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from irqframe_vgic._its._driver_tables import give_tables
+from irqframe_vgic._its._pages import Pages
 
 from irqframe import GuestError, Source, SourceKind, Trigger
 from irqframe.dt import parse_dts
 from irqframe.flow import SysregEncoding
 from irqframe.guest import Driver, ScriptedCpu, Workload
 from irqframe.machine import Machine, build, load_machine
+from irqframe.vm import GuestMemory
 
 EDGE = Source(SourceKind.SPI, 8, Trigger.EDGE_RISING)
 LEVEL = Source(SourceKind.SPI, 9, Trigger.LEVEL_HIGH)
@@ -275,6 +278,73 @@ def test_messages_run_out(guest: Any) -> None:
         one.messages(3, 65536, 0)
     with pytest.raises(GuestError, match=r"no ITS can have a device 0x1000000000 of 32 events"):
         one.messages(1 << 36, 1, 0)
+
+
+def commands(one: Guest) -> list[int]:
+    """The opcodes in the queue of the ITS, as far as it was written."""
+    base, end = one.cpus[0].read(ITS + 0x80, 8) & ADDRESS, one.cpus[0].read(ITS + 0x88, 8)
+    return [one.board.vm.memory.read(base + at, 1)[0] for at in range(0, end, 32)]
+
+
+def test_the_commands_are_linuxs(guest: Any) -> None:
+    mapd, mapc, mapti, movi, inv, invall, sync = 0x08, 0x09, 0x0A, 0x01, 0x0C, 0x0D, 0x05
+    one = guest(2, its=True)
+    expected = [mapc, sync, invall, sync] * 2
+    assert commands(one) == expected
+    (lpi,) = one.messages(5, 1, 1)
+    expected += [mapd, mapti, sync, inv, sync]
+    assert commands(one) == expected
+    one.messages(5, 1, 1)
+    expected += [mapti, sync, inv, sync]
+    one.driver.set_affinity(one.cpus[0], lpi, 0)
+    assert commands(one) == [*expected, movi, sync]
+
+
+def test_the_queue_goes_round(guest: Any) -> None:
+    one = guest(2, its=True)
+    (msi,) = one.driver.alloc_msis(one.cpus[0], 5, 1, 1)
+    for n in range(1200):
+        one.driver.set_affinity(one.cpus[0], msi.hwirq, n & 1)
+    assert one.cpus[0].read(ITS + 0x88, 8) < 1200 * 64
+    one.board.vm.signal_msi(msi.address, msi.data, 5)
+    assert one.take() == [(1, 8192)]
+
+
+class FlatIts:
+    """The GITS_BASERs of an ITS that has no tables of two levels and no pages but of 4 KiB; devices, 8 bytes each."""
+
+    def __init__(self) -> None:
+        self.basers = [1 << 56 | 7 << 48] + [0] * 7
+
+    def read(self, gpa: int, size: int = 4) -> int:
+        return self.basers[(gpa - 0x100) // 8]
+
+    def write(self, gpa: int, value: int, size: int = 4) -> None:
+        n = (gpa - 0x100) // 8
+        self.basers[n] = (self.basers[n] & 0x071F << 48 | value & ~(0x471F << 48 | 3 << 8)) if n == 0 else 0
+
+
+def test_an_its_without_second_levels_gets_one_table() -> None:
+    memory = GuestMemory([(RAM, 0x10_0000)])
+    pages, its = Pages(memory), FlatIts()
+    devices = give_tables(cast("ScriptedCpu", its), memory, pages, 0, 12)
+    assert its.basers[0] & 0xFF == 7 and not its.basers[0] >> 62 & 1
+    base = its.basers[0] & ADDRESS
+    assert base == RAM + 0x10_0000 - 0x8000
+    assert pages.take(0x1000, 0x1000) == base - 0x1000
+    assert devices is not None
+    assert devices.make_room(4095) and not devices.make_room(4096)
+
+
+def test_pages_are_aligned_and_of_the_first_region_that_has_them() -> None:
+    pages = Pages(GuestMemory([(0x1800, 0x3000), (0x10_0000, 0x2_0000), (1 << 48, 0x1000)]))
+    assert [pages.take(0x1000, 0x1000), pages.take(0x80, 0x100), pages.take(0x1_0000, 0x1_0000)] == [
+        0x3000,
+        0x2F00,
+        0x11_0000,
+    ]
+    with pytest.raises(GuestError, match="no 0x20000 bytes"):
+        pages.take(0x2_0000, 0x1000)
 
 
 @pytest.mark.parametrize("implementation", ["kvm", "qemu"])

@@ -186,6 +186,12 @@ def test_there_are_spis_for_messages() -> None:
     assert _tree.layout(given).mbis == (range(296, 320), range(500, 502))
 
 
+def test_messages_need_a_controller_of_messages_and_their_last_spi() -> None:
+    assert _lines.divide(LEAST, gic("mbi-ranges = <296 24>;")) == LEAST
+    assert _lines.divide(LEAST, gic("msi-controller;", "mbi-ranges = <32 224>;")) == LEAST
+    assert _lines.divide(LEAST, gic("msi-controller;", "mbi-ranges = <32 225>;")) == LineCounts(256, 0, 0)
+
+
 @pytest.mark.parametrize("ranges", ["<0 0>", "<0 0xffffffff>", "<0xffffffff 0xffffffff>", "<40>", "<1019 2>", "<32 1>"])
 def test_message_ranges_that_no_gic_has_cost_nothing(ranges: str) -> None:
     given = gic("msi-controller;", f"mbi-ranges = {ranges};")
