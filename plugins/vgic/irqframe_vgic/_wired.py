@@ -15,14 +15,16 @@ def wired(nodes: Sequence[NodeRef]) -> set[tuple[int, ...]]:
     Args:
         nodes: as the GIC's hooks get them.
     """
-    if not nodes:
-        return set()
     # The nodes that the core hands over are those of its own trees.
-    own = [cast("Node", node) for node in nodes]
-    root = own[0]
+    return specifiers_at(tree_of(nodes), frozenset(cast("Node", node) for node in nodes)) if nodes else set()
+
+
+def tree_of(nodes: Sequence[NodeRef]) -> Tree:
+    """The tree that the nodes, one at least, belong to."""
+    root = cast("Node", nodes[0])
     while root.parent is not None:
         root = root.parent
-    return specifiers_at(Tree(root, ""), frozenset(own))
+    return Tree(root, "")
 
 
 def enough(least: int, numbers: Iterable[int], choices: Sequence[int]) -> int:

@@ -24,6 +24,7 @@ from irqframe.vm import VCpu, Vm
 from irqframe_vgic._debugfs import vgic_state
 from irqframe_vgic._gic import Gic
 from irqframe_vgic._intids import MAX_SPIS, PRIVATE
+from irqframe_vgic._its._devices import device_bits
 from irqframe_vgic._its._its import Its
 from irqframe_vgic._its._parameters import IMPLEMENTATIONS as ITS_IMPLEMENTATIONS
 from irqframe_vgic._registers import Frame
@@ -55,6 +56,7 @@ class Gicv3(Gic[CpuInterface]):
         self._fixed = frozenset(given) & {"spis"}
         self.layout: _tree.Layout | None = None
         self._attributes = Attributes()
+        self._its = ITS_IMPLEMENTATIONS[self.chosen["implementation"]]
         self._doorbells: dict[int, Its] = {}
 
     # Life of the VM and of a vCPU
@@ -124,6 +126,7 @@ class Gicv3(Gic[CpuInterface]):
             self.parameters = changed
             self.rebuild(vm)
         self.layout = layout
+        self._its = replace(self._its, device_bits=device_bits(nodes, self._its.device_bits))
         self._initialise(vm)
 
     @hookimpl
@@ -230,6 +233,5 @@ class Gicv3(Gic[CpuInterface]):
         gic: Distributor = vm.chip_data
         if self.layout is None or len(gic.its) == len(self.layout.its):
             return
-        chosen = ITS_IMPLEMENTATIONS[self.chosen["implementation"]]
-        gic.its = tuple(Its(vm, gic, base, chosen) for base, _ in self.layout.its)
+        gic.its = tuple(Its(vm, gic, base, self._its) for base, _ in self.layout.its)
         self._doorbells = {its.doorbell: its for its in gic.its}

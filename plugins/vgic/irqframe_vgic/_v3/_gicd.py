@@ -16,7 +16,8 @@ from irqframe_vgic._v3._distributor import CTLR_FIXED, CTLR_MASK, Distributor
 from irqframe_vgic._v3._identification import IDENTIFICATION_OFFSET, identification
 from irqframe_vgic._v3._interface import CpuInterface
 from irqframe_vgic._v3._lines import MAX_ESPIS
-from irqframe_vgic._v3._parameters import FIRST_ESPI, LPI_ID_BITS
+from irqframe_vgic._v3._lpi_set import ID_BITS
+from irqframe_vgic._v3._parameters import FIRST_ESPI
 
 SETSPI: Final = 0x0040
 CLRSPI: Final = 0x0048
@@ -41,7 +42,7 @@ def _write_ctlr(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: 
 
 def _read_typer(gic: Distributor, n: int, cpu: CpuInterface) -> int:
     parameters = gic.parameters
-    id_bits = LPI_ID_BITS if parameters.lpis else parameters.intid_bits
+    id_bits = ID_BITS if parameters.lpis else parameters.intid_bits
     value = parameters.words - 1 | id_bits - 1 << 19 | _A3V
     if parameters.espis:
         value |= _ESPI | parameters.espis // 32 - 1 << 27

@@ -16,8 +16,6 @@ FIRST_EPPI: Final = 1056
 """INTID of the first extended PPI (GICR_TYPER page, PPInum)."""
 FIRST_ESPI: Final = 4096
 """INTID of the first extended SPI (GICD_TYPER page, ESPI_range)."""
-LPI_ID_BITS: Final = 16
-"""INTIDs have 16 bits at most here, as with KVM (INTERRUPT_ID_BITS_ITS)."""
 
 
 @dataclass(frozen=True, slots=True)

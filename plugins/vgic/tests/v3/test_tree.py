@@ -7,6 +7,7 @@ import time
 from typing import cast
 
 import pytest
+from irqframe_vgic._its._devices import device_bits
 from irqframe_vgic._v3 import _lines, _specifiers, _tree
 from irqframe_vgic._v3._lines import MOST, LineCounts
 
@@ -309,3 +310,19 @@ def test_machines_that_it_cannot_be_described_for() -> None:
     with pytest.raises(SpecifierError, match="0x4000000000 does not fit into 1 cells"):
         _tree.describe(request(124, cells=1))
     assert _tree.describe(request(123, cells=1))
+
+
+@pytest.mark.parametrize(
+    ("rows", "bits"),
+    [
+        ("<0 &its 0 0x10000>", 16),
+        ("<0 &its 0x10000 0x10000>", 17),
+        ("<0 &its 0 0x100>, <0x100 &its 0xfffff00 0x100>", 28),
+        ("<0 &its 0xffffffff 1>", 32),
+        ("<0 &other 0x10000 0x10000>", 16),
+    ],
+)
+def test_device_ids_have_as_many_bits_as_the_tree_needs(rows: str, bits: int) -> None:
+    host = f'pcie {{ device_type = "pci"; msi-map = {rows}; }};'
+    other = "other: other { msi-controller; #msi-cells = <1>; };"
+    assert device_bits(nodes(INTC, "its: " + its(0x808_0000), other, host), 16) == bits
