@@ -15,8 +15,9 @@ PACKAGES := irqframe plugins/rvic/irqframe_rvic plugins/vgic/irqframe_vgic docs/
 CODE     := $(PACKAGES) tests plugins/rvic/tests plugins/vgic/tests docs benchmarks
 
 FUZZ_SECONDS ?= 3600
+ORACLE_SECONDS ?= 60
 
-.PHONY: run test test-corpus lint types check bench fuzz docs prepared clean
+.PHONY: run test test-corpus test-oracle lint types check bench fuzz docs prepared clean
 
 run: $(VENV)/installed
 	$(BIN)/irqframe run $(MACHINE)
@@ -28,6 +29,11 @@ test: $(VENV)/installed-test
 test-corpus: $(VENV)/installed-test
 	$(BIN)/python tests/corpus/prepare.py
 	IRQFRAME_CORPUS=1 $(BIN)/python -m pytest -q tests/corpus
+
+# The GICs against QEMU's, live and random; plugins/vgic/tests/oracle/README.md has the rest.
+test-oracle: $(VENV)/installed-test
+	PYTHONPATH=plugins/vgic/tests $(BIN)/python -m oracle run $(ORACLE_VERSIONS) \
+		$(if $(ORACLE_OPERATIONS),--operations $(ORACLE_OPERATIONS),--seconds $(ORACLE_SECONDS))
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff check $(CODE)
