@@ -3,7 +3,7 @@
 1. GICD_IROUTER names one CPU by its affinity, or with Interrupt_Routing_Mode any that participates. An SPI for an
    affinity that no CPU has stays pending and goes to nobody (S26 in the tests); its home is CPU 0 meanwhile.
 2. With Interrupt_Routing_Mode one participating CPU is chosen, by the INTID, so that the SPIs spread; it is chosen anew
-   when a CPU begins or ceases to participate: what is pending moves. A GIC without 1 of N takes CPU 0.
+   when a CPU begins or ceases to participate: what is pending moves. A GIC without 1 of N heeds the affinity alone.
 """
 
 from __future__ import annotations
@@ -144,10 +144,8 @@ class Distributor(Shared[CpuInterface]):
     def _choose(self, block: Block, n: int) -> CpuInterface | None:
         intid = block.first + n
         route = self.routes[intid]
-        if not route & ANY_CPU:
+        if not (route & ANY_CPU and self.parameters.one_of_n):
             return self.cpu_at(route)
-        if not self.parameters.one_of_n:
-            return self.cpus[0]
         able = self._participants[block.group >> n & 1]
         return able[intid % len(able)] if able else None
 
