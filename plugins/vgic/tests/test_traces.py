@@ -12,12 +12,12 @@ FILES = sorted(path.name for path in DATA.glob("*.jsonl.gz"))
 
 
 def test_each_kind_of_gic_has_its_files() -> None:
-    assert FILES == [
+    assert [
         f"{kind}-gicv{version}-cpus{cpus}.jsonl.gz"
         for kind in ("random", "system")
         for version in (2, 3)
         for cpus in (1, 4, 8)
-    ]
+    ] == FILES
 
 
 def test_what_is_checked_in_is_small() -> None:

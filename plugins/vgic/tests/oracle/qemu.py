@@ -57,17 +57,17 @@ class Qemu:
             [qemu, *_arguments(version, cpus, ram, qtest, qmp)], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         try:
-            self._qmp: TextIO = self._connect(qmp).makefile("rw")
+            self._qmp: TextIO = self._connect(qmp)
             self._qmp.readline()
             self.execute("qmp_capabilities")
-            self._qtest: TextIO = self._connect(qtest).makefile("rw")
+            self._qtest: TextIO = self._connect(qtest)
             self._gic = self._find_gic()
             self.execute("cont")
         except BaseException:
             self.close()
             raise
 
-    def _connect(self, path: Path) -> socket.socket:
+    def _connect(self, path: Path) -> TextIO:
         end = time.monotonic() + _TIMEOUT
         while True:
             link = socket.socket(socket.AF_UNIX)
@@ -80,7 +80,8 @@ class Qemu:
                 time.sleep(0.01)
             else:
                 link.settimeout(_TIMEOUT)
-                return link
+                with link:  # the file keeps the connection
+                    return link.makefile("rw")
 
     @property
     def alive(self) -> bool:
