@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -110,8 +110,7 @@ def _load(name: str, text: str) -> dict[str, Any]:
         plain = _plain(_loaded(text), [MAX_VALUES], 0)
     except MarkedYAMLError as error:
         raise InputError([_marked(name, error)]) from None
-    # The YAML reader asserts that it knows the version that a document says it is of.
-    except (YAMLError, ValueError, TypeError, OverflowError, AssertionError) as error:
+    except (YAMLError, ValueError) as error:
         raise InputError([_finding("E0510", f"the document is no YAML: {error}", Span(name))]) from None
     except RecursionError:
         raise InputError([_finding("E0510", "the document is nested too deeply", Span(name))]) from None
@@ -134,7 +133,22 @@ def _loaded(text: str) -> Any:
     try:
         return YAML(typ="safe").load(text)
     except Exception:
-        return YAML(typ="safe", pure=True).load(text)
+        return _worded(lambda: YAML(typ="safe", pure=True).load(text))
+
+
+def _worded(load: Callable[[], Any]) -> Any:
+    """What `load` returns, or a ValueError for what the YAML reader itself does not expect in a document.
+
+    It asserts that it knows a document's version, looks at the first character of an empty `!!int`, and so on.
+    """
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return load()
+    except (YAMLError, ValueError, RecursionError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
 def _marked(name: str, error: MarkedYAMLError) -> Finding:
