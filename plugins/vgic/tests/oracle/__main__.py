@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from oracle.campaign import Campaign, Plan, summary
+from oracle.campaign import LENGTH, Campaign, Plan, summary
 from oracle.qemu import QEMU, OracleError, qemu_version
 from oracle.recorded import record
 from oracle.search import EXEMPTIONS, VERSIONS
@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--cpus", type=int, nargs="+", default=[1, 2, 4, 8], help="numbers of CPUs")
     run.add_argument("--seed", type=int, default=0, help="of the first sequence")
     run.add_argument("--differences", type=int, default=1, help="end after so many")
+    run.add_argument("--length", type=int, default=LENGTH, help="actions of a sequence")
     run.add_argument("--without", nargs="*", default=[], help="exemptions that do not hold")
     needed = commands.add_parser("needed", help="show that every exemption hides a difference")
     needed.set_defaults(work=_needed)
@@ -62,6 +63,7 @@ def _run(arguments: argparse.Namespace) -> int:
         without=tuple(arguments.without),
         qemu=arguments.qemu,
         differences=arguments.differences,
+        length=arguments.length,
     )
     code = 0
     with Campaign(plan) as campaign:

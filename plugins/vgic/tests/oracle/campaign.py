@@ -23,7 +23,7 @@ from oracle.search import Shrinker, check, make, rows_for
 from oracle.witness import Witness
 
 LENGTH: Final = 1000
-"""Actions of a sequence."""
+"""Actions of a sequence, unless the plan says otherwise."""
 _EVERY: Final = 10.0
 
 
@@ -39,6 +39,7 @@ class Plan:
         without: exemptions that do not hold.
         qemu: the program.
         differences: it ends after so many.
+        length: actions of a sequence.
     """
 
     gics: tuple[tuple[int, int], ...]
@@ -48,6 +49,7 @@ class Plan:
     without: tuple[str, ...] = ()
     qemu: str = QEMU
     differences: int = 1
+    length: int = LENGTH
 
 
 @dataclass(slots=True)
@@ -112,7 +114,7 @@ class Campaign:
 
     def _one(self, version: int, cpus: int, seed: int) -> None:
         rows, tally = self._rows[version], self.tally
-        script = make(version, cpus, Random(seed), LENGTH, rows)
+        script = make(version, cpus, Random(seed), self._plan.length, rows)
         witness = self._witness(version, cpus)
         found = check(witness, script)
         tally.sequences += 1
