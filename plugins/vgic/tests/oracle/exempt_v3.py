@@ -15,6 +15,7 @@ _ADDRESS: Final = 0x000F_FFFF_FFFF_F000
 _PTZ: Final = 1 << 62
 _CONFIGURATION: Final = 0xFD
 """What of a configuration byte counts: priority and enable."""
+_BASES: Final = {0x70: 0x070F_FFFF_FFFF_FF9F, 0x78: 0x470F_FFFF_FFFF_0F80}
 _MOVES: Final = (0x01, 0x0E)
 """Codes of MOVI and MOVALL."""
 _FIELDS: Final = {ICC["PMR"]: 0xFF, ICC["BPR0"]: 7, ICC["BPR1"]: 7}
@@ -106,6 +107,24 @@ def _moves_to_disabled(op: Op, model: Model) -> bool:
     return any(model.vm.memory.read(base + place % size, 1)[0] in _MOVES for place in places)
 
 
+def _base(op: Op, model: Model) -> tuple[int, int] | None:
+    """(CPU, 0x70 or 0x78) of a write of GICR_PROPBASER or GICR_PENDBASER."""
+    cpu, offset = divmod(op.at - gicr(0), gicr(1) - gicr(0))
+    if op.kind != WRITE or offset & ~7 not in _BASES or not 0 <= cpu < model.cpus or op.size not in (4, 8):
+        return None
+    return cpu, offset & ~7
+
+
+def _reserved_base(op: Op, model: Model) -> bool:
+    written = _base(op, model)
+    return written is not None and bool(op.value << 8 * (op.at & 4) & ~_BASES[written[1]])
+
+
+def _base_in_use(op: Op, model: Model) -> bool:
+    written = _base(op, model)
+    return written is not None and bool(model.gic.cpus[written[0]].lpis.enabled)
+
+
 ROWS: Final[tuple[Exemption, ...]] = (
     Exemption(
         "v3-typer",
@@ -147,6 +166,22 @@ ROWS: Final[tuple[Exemption, ...]] = (
         "RES0 by the architecture; QEMU keeps them",
         How.LEFT_OUT,
         _reserved_route,
+    ),
+    Exemption(
+        "v3-bases-reserved",
+        3,
+        "GICR_PROPBASER and GICR_PENDBASER bits that are reserved",
+        "RES0 by the architecture; QEMU keeps them",
+        How.LEFT_OUT,
+        _reserved_base,
+    ),
+    Exemption(
+        "v3-bases-in-use",
+        3,
+        "GICR_PROPBASER and GICR_PENDBASER while EnableLPIs is 1",
+        "UNPREDICTABLE: the model ignores the write, QEMU takes it",
+        How.LEFT_OUT,
+        _base_in_use,
     ),
     Exemption(
         "v3-no-tables",

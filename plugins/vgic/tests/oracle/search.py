@@ -56,7 +56,6 @@ def check(witness: Witness, script: Script) -> Difference | None:
     """Do a sequence on the oracle, as after power-on, and compare."""
     witness.reset()
     outcomes = witness.run(step.op for step in script.steps)
-    witness.pause()
     return difference(script.steps, outcomes)
 
 

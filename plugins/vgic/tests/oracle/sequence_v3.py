@@ -231,7 +231,7 @@ class SequenceV3(Sequence):
         random = self._random
         size = random.choice((1, 2, 4, 4, 4, 8))
         frame = random.choice((0, gicr(self._cpu()), gicr(self._cpu(), sgi=True)))
-        end = random.choice((0x100, 0x1000, 0x1_0000))
+        end = random.choice((0x10, 0x80, 0x100, 0x1000, 0x1_0000))
         at = frame + random.randrange(0, end, size)
         if random.random() < 0.6:
             self._load(at, None, size)

@@ -3,7 +3,9 @@
 // x0 on entry: the vCPU's number. The ring is 0x20000 behind the start: the number of the next entry, at 64 the number
 // of entries that there are, at 0x1000 the entries. An entry is eight doublewords: vCPU, address of the instructions
 // to run, x0, x1; then what came of it: x0, ESR_EL1 if they faulted, ISR_EL1 afterwards.
-// Whoever ran an entry makes the next one current, so entries run in order, whichever vCPUs they name.
+// Whoever ran an entry makes the next one current, so entries run in order, whichever vCPUs they name. A vCPU yields to
+// the others if the entry is another's, but not while there is none: leaving the translated code costs QEMU a lock, which
+// the thread that sets lines would wait for.
 
         .text
 start:
@@ -20,12 +22,12 @@ wait:
         ldar    x21, [x19]
         ldar    x22, [x17]
         cmp     x21, x22
-        b.eq    idle
+        b.eq    wait
         and     x23, x21, #1023
         add     x23, x20, x23, lsl #6
         ldp     x24, x9, [x23]
         cmp     x24, x18
-        b.ne    idle
+        b.ne    others
         ldp     x0, x1, [x23, #16]
         mov     x28, #0
         blr     x9
@@ -35,7 +37,7 @@ wait:
         add     x21, x21, #1
         stlr    x21, [x19]
         b       wait
-idle:
+others:
         yield
         b       wait
 

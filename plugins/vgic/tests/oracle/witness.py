@@ -3,7 +3,9 @@
 1. A small program (`stub.S`) runs on each emulated CPU. It takes entries from a ring in RAM that this process shares:
    one is the instructions of an operation, done by the CPU that it names, after which the others say what their lines
    are. So many operations cost one hand-over.
-2. A device's line is set over the test protocol, which the ring cannot do: the operations before it end first.
+2. While nothing waits for it, QEMU is stopped: its CPUs never sleep by themselves, and a process that always runs gets
+   the processor late when it is shared.
+3. A device's line is set over the test protocol, which the ring cannot do: the operations before it end first.
 """
 
 from __future__ import annotations
@@ -98,17 +100,12 @@ class Witness:
             clears = (Op("w", cpu, at) for cpu in range(self._cpus) for at in range(0x1_00D0, 0x1_00F0, 4))
             self.run(clears)
 
-    def pause(self) -> None:
-        """QEMU takes no processor time until it is needed again; its CPUs never sleep by themselves."""
-        self._qemu.pause()
-
     def run(self, ops: Iterable[Op]) -> list[Outcome]:
         """Do the operations, in order.
 
         Raises:
             OracleError: QEMU died or hung.
         """
-        self._qemu.proceed()
         outcomes: list[Outcome] = []
         waiting: list[Op] = []
         per_op = self._cpus
@@ -153,6 +150,7 @@ class Witness:
     def _set_line(self, op: Op) -> None:
         if not 16 <= op.at < 32 + SPIS:
             raise ValueError(f"INTID {op.at} has no line")
+        self._qemu.proceed()
         self._qemu.set_line(op.at - 32 if op.at >= 32 else SPIS + 32 * op.cpu + op.at, op.value)
 
     # The ring
@@ -172,8 +170,10 @@ class Witness:
         for n, entry in enumerate(entries, first):
             struct.pack_into("<4Q", ram, stub.ENTRIES + n % stub.RING * stub.ENTRY, *entry)
         self._count += len(entries)
+        self._qemu.proceed()
         self._words[stub.COUNT // 8] = self._count
         self._wait()
+        self._qemu.pause()
         return [
             _Done(*struct.unpack_from("<3Q", ram, stub.ENTRIES + n % stub.RING * stub.ENTRY + 32))
             for n in range(first, self._count)
