@@ -74,6 +74,7 @@ class Interface(ABC):
         linked_far: whether there are others.
         owners: devices that reserved a PPI, by INTID.
         counts: what was counted.
+        told: INTIDs of SPIs that it was told to look at, and has not yet.
         first_priority: () -> priority of the most urgent deliverable interrupt, 256 if there is none.
         first: () -> its INTID, -1 if there is none.
     """
@@ -104,6 +105,7 @@ class Interface(ABC):
         "private",
         "running",
         "target",
+        "told",
         "vcpu",
     )
 
@@ -125,13 +127,14 @@ class Interface(ABC):
         self.linked = 0
         self.linked_far = False
         self.owners: dict[int, object] = {}
+        self.counts = Counts()
+        self.told: set[int] = set()
         self._shift = 8 - gic.parameters.group_bits
         self.irq = self.fiq = self.fiq_group0 = False
 
     def reset_interface(self) -> None:
-        """The interface's own registers and counts as after power-on."""
+        """The interface's own registers as after power-on."""
         parameters = self.gic.parameters
-        self.counts = Counts()
         self.ctlr = self.groups = self.pmr = 0
         self.bpr = parameters.min_bpr
         self.abpr = parameters.min_bpr + 1
@@ -190,10 +193,15 @@ class Interface(ABC):
             target.clear(intid, now & ~byte)
 
     def refresh(self, block: Block, n: int) -> Injected:
-        """`show`, then `update`; what others post when a shared interrupt changed."""
+        """`show`, then `update`."""
         self.show(block, n)
         self.update()
         return Injected.NOTHING
+
+    def look(self, block: Block, n: int) -> Injected:
+        """`refresh`, after others said that a shared interrupt changed."""
+        self.told.discard(block.first + n)
+        return self.refresh(block, n)
 
     def refresh_all(self) -> None:
         """`show` every interrupt that may be shown here, then `update`."""

@@ -42,7 +42,8 @@ class Counts:
             The count that it was in, for `take` over there.
         """
         name = "raised" if self.raised else "resampled"
-        setattr(self, name, getattr(self, name) - 1)
+        # An account that was restored may lack what the state says is owed: it does not go below nothing.
+        setattr(self, name, max(getattr(self, name) - 1, 0))
         return name
 
     def take(self, name: str) -> Injected:

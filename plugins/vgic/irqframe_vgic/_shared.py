@@ -6,7 +6,8 @@
 2. Every interface that it can be delivered to shows the SPI. After a change each is told: at once if the same thread
    owns it, else by its inbox. What is told is only "look again", so the order in which threads hear of changes does not
    matter.
-3. If there are several, the first to acknowledge claims the SPI at its home; the others then find nothing.
+3. A line is set in the order in which it was set: what was posted carries a stamp, and an older one changes no level.
+4. If there are several, the first to acknowledge claims the SPI at its home; the others then find nothing.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Generic, Protocol, TypeVar
+from itertools import count
+from typing import Final, Generic, Protocol, TypeVar
 
 from irqframe.flow import Injected
-from irqframe.vm import Vm
+from irqframe.vm import VCpu, Vm
 from irqframe_vgic import _lifecycle as lifecycle
 from irqframe_vgic._block import Block, bits
 from irqframe_vgic._interface import Interface
 from irqframe_vgic._lifecycle import Change, Counts
+
+CROWDED: Final = 256
+"""What a guest makes another vCPU do waits when that has more than so much to do: it may not run for long."""
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Interface)
@@ -68,6 +73,8 @@ class Shared(ABC, Generic[F]):
         self.cpus: list[F] = []
         self.owners: dict[int, object] = {}
         self.homes: dict[int, F] = {}
+        self._stamps = count(1)
+        self._stamped: dict[int, int] = {}
 
     @abstractmethod
     def receivers(self, block: Block, n: int) -> tuple[F, ...]:
@@ -138,8 +145,10 @@ class Shared(ABC, Generic[F]):
         """Tell one interface to look at the block's n-th interrupt."""
         if cpu.vcpu.owned:
             cpu.refresh(block, n)
-        else:
-            cpu.vcpu.post(partial(cpu.refresh, block, n))
+        elif block.first + n not in cpu.told:
+            # Who is told and has not looked yet will see this change as well.
+            cpu.told.add(block.first + n)
+            cpu.vcpu.post(partial(cpu.look, block, n))
 
     def move(self, block: Block, n: int, new: F) -> None:
         """The block's n-th interrupt gets another home; what it owes moves with it."""
@@ -158,14 +167,36 @@ class Shared(ABC, Generic[F]):
         Returns:
             What became of it; POSTED if another thread owns its home.
         """
+        return self.set_stamped(intid, level, next(self._stamps))
+
+    def set_stamped(self, intid: int, level: int, stamp: int) -> Injected:
+        """Set the line of an SPI, unless a later setting of it, one of a higher stamp, is done already.
+
+        What is posted to a home that the SPI has left follows it to its new one, and may come in behind.
+        """
         home = self.homes[intid]
         if not home.vcpu.owned:
-            home.vcpu.post(partial(self.set_line, intid, level))
+            home.vcpu.post(partial(self.set_stamped, intid, level, stamp))
             return Injected.POSTED
         block = self.blocks[intid >> 5]
         n = intid & 31
+        if stamp < self._stamped.get(intid, 0):
+            return self._set_late(block, n, level, home)
+        self._stamped[intid] = stamp
         every = self.parameters.every_raise_is_an_edge
         outcome = lifecycle.set_line(block, 1 << n, level, home.counts, every)
+        self.show(block, n)
+        return outcome
+
+    def _set_late(self, block: Block, n: int, level: int, home: F) -> Injected:
+        """A setting that another one has overtaken: of a raise, the edge is left; a level has fallen since."""
+        if not level:
+            return Injected.NOTHING
+        if not block.edge >> n & 1:
+            home.counts.raised += 1
+            home.counts.withdrawn += 1
+            return Injected.NOTHING
+        outcome = lifecycle.latch(block, 1 << n, home.counts)
         self.show(block, n)
         return outcome
 
@@ -260,3 +291,15 @@ class Shared(ABC, Generic[F]):
 def _start_counts(cpu: Interface) -> None:
     cpu.counts = Counts()
     cpu.counts.raised = cpu.owed()
+
+
+def patiently(vm: Vm, vcpu: VCpu, function: Callable[..., Injected], *args: object) -> Injected:
+    """`vm.post`, for what a guest can have done as often as it likes: wait while the inbox is crowded."""
+    outcome = vm.post(vcpu, function, *args)
+    if len(vcpu.inbox) > CROWDED:
+        vcpu.call(_nothing)
+    return outcome
+
+
+def _nothing() -> None:
+    """What is posted behind something else that is waited for."""

@@ -234,6 +234,7 @@ def board() -> Iterator[BoardFactory]:
             mpidrs: tuple[int, ...] = (),
         ) -> Board:
             made = Board(cpus, implementation, spis, devices, mpidrs)
+            stack.callback(made.vm.destroy)
             stack.enter_context(made.vm.adopted())
             return made
 
@@ -306,3 +307,15 @@ def start() -> Callable[..., Running]:
 def start_one() -> Callable[..., Running]:
     """Starts CPU 1 alone."""
     return lambda made, work: Running(made, {1: work})
+
+
+@pytest.fixture
+def from_outside() -> Callable[..., None]:
+    """Does something on a thread that owns no vCPU."""
+
+    def run(work: Callable[..., object], *args: object) -> None:
+        thread = threading.Thread(target=work, args=args)
+        thread.start()
+        thread.join()
+
+    return run

@@ -92,3 +92,54 @@ def test_moves_and_raises_from_different_threads(loose: Any, start: Any) -> None
     counted = running.finish()
     assert sum(c.raised for c in counted) == EVENTS
     assert running.taken[40] + sum(c.coalesced for c in counted) == EVENTS
+
+
+def test_a_raise_that_is_overtaken_by_its_end_leaves_no_level(board: Any, from_outside: Any) -> None:
+    made = board(2).on()
+    made.enable(40, targets=0b01)
+    second = made.vm.vcpus[1]
+    second.release()
+    from_outside(made.line, 40, 1)
+    # The guest moves the SPI in one trap, before it does what was posted; the device ends its raise meanwhile.
+    store = made.vm.mmio.write
+
+    def store_then_end(*args: Any) -> None:
+        store(*args)
+        from_outside(made.line, 40, 0)
+
+    first = made.vm.vcpus[0]
+    first._mmio_write = store_then_end
+    made.w(0x800 + 40, 0b10, size=1)
+    first._mmio_write = store
+    second.adopt()
+    second.drain()
+    assert not made.bit(0x200, 40) and not made.irq(1)
+    assert sum(made.owed(cpu) for cpu in range(2)) == 0
+    assert made.counters(1).raised == made.counters(1).withdrawn == 1
+
+
+def test_what_a_guest_does_to_a_vcpu_that_does_not_run_is_bounded(board: Any) -> None:
+    made = board(2).on()
+    second = made.vm.vcpus[1]
+    second.release()
+    made.enable(41, edge=True, targets=0b11)
+    for _ in range(2000):
+        made.set_bit(0x200, 41)
+        made.set_bit(0x280, 41)
+        made.send(3, 0b10)
+    assert len(second.inbox) < 1000
+    second.adopt()
+    second.drain()
+    assert made.iar(1) == 3
+    assert made.counters(1).raised == 2000
+
+
+def test_state_is_saved_when_every_raise_has_come_home(board: Any, from_outside: Any) -> None:
+    made = board(2).on()
+    made.enable(40, edge=True, targets=0b10)
+    from_outside(made.line, 40, 1)
+    made.w(0x800 + 40, 0b01, size=1)
+    state = made.vm.save_state()
+    other = board(2)
+    other.vm.restore_state(state)
+    assert other.bit(0x200, 40) and other.owed(0) == 1

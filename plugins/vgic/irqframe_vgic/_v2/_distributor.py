@@ -11,7 +11,7 @@ from typing import Final
 from irqframe.vm import Vm
 from irqframe_vgic._block import Block
 from irqframe_vgic._intids import PRIVATE
-from irqframe_vgic._shared import Shared
+from irqframe_vgic._shared import Shared, patiently
 from irqframe_vgic._v2._interface import CpuInterface
 from irqframe_vgic._v2._parameters import MAX_CPUS, Parameters
 
@@ -90,4 +90,4 @@ class Distributor(Shared[CpuInterface]):
         """GICD_SGIR: SGI number `sgi` from `by` to the CPU interfaces in the bitmap `targets`."""
         source = by.vcpu.index
         for cpu in self._sets[targets]:
-            self.vm.post(cpu.vcpu, cpu.send_sgi, sgi, source)
+            patiently(self.vm, cpu.vcpu, cpu.send_sgi, sgi, source)

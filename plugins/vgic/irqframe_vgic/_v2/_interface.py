@@ -9,6 +9,7 @@ from irqframe.vm import VCpu
 from irqframe_vgic._block import Block, bits
 from irqframe_vgic._interface import IDLE, Interface
 from irqframe_vgic._intids import PRIVATE, SGIS, SPURIOUS
+from irqframe_vgic._lifecycle import Counts
 
 if TYPE_CHECKING:
     from irqframe_vgic._v2._distributor import Distributor
@@ -57,6 +58,7 @@ class CpuInterface(Interface):
         self.private.edge = _SGI_BITS
         self.sources[:] = bytes(SGIS)
         self.reset_interface()
+        self.counts = Counts()
         self.fiq_group0 = False
         for n in range(SGIS, PRIVATE):
             self.settle(self.private, n)

@@ -3,11 +3,14 @@
 1. GICD_IROUTER names one CPU by its affinity, or with Interrupt_Routing_Mode any that participates. An SPI for an
    affinity that no CPU has stays pending and goes to nobody (S26 in the tests); its home is CPU 0 meanwhile.
 2. With Interrupt_Routing_Mode one participating CPU is chosen, by the INTID, so that the SPIs spread; it is chosen anew
-   when a CPU begins or ceases to participate: what is pending moves. A GIC without 1 of N heeds the affinity alone.
+   when a CPU begins or ceases to participate: what is pending moves. A GIC without 1 of N heeds the affinity alone. A
+   CPU participates until it disables the group, sleeps, or leaves itself out (GICR_CTLR.DPG), as it does before it is
+   powered off.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from functools import partial
 from typing import Final
@@ -18,7 +21,7 @@ from irqframe_vgic._block import Block
 from irqframe_vgic._debugfs import Route
 from irqframe_vgic._intids import MAX_SPIS, PRIVATE, SGIS
 from irqframe_vgic._its._its import Its
-from irqframe_vgic._shared import Shared
+from irqframe_vgic._shared import Shared, patiently
 from irqframe_vgic._v3._interface import CpuInterface
 from irqframe_vgic._v3._parameters import FIRST_ESPI, Parameters
 
@@ -59,6 +62,7 @@ class Distributor(Shared[CpuInterface]):
         self.routes = {block.first + n: 0 for block, n in self.intids()}
         self.its: tuple[Its, ...] = ()
         self.receiver: dict[int, CpuInterface] = {}
+        self._counting = threading.Lock()
         self._participants: tuple[tuple[CpuInterface, ...], ...] = ((), ())
 
     def add_cpu(self, cpu: CpuInterface) -> None:
@@ -169,12 +173,15 @@ class Distributor(Shared[CpuInterface]):
         Returns:
             What became of it; POSTED if another thread owns its home.
         """
+        return self._message(intid, level, next(self._stamps))
+
+    def _message(self, intid: int, level: int, stamp: int) -> Injected:
         home = self.homes[intid]
         if not home.vcpu.owned:
-            home.vcpu.post(partial(self.message, intid, level))
+            home.vcpu.post(partial(self._message, intid, level, stamp))
             return Injected.POSTED
         if not self.blocks[intid >> 5].edge >> (intid & 31) & 1:
-            return self.set_line(intid, level)
+            return self.set_stamped(intid, level, stamp)
         return self.pulse(intid) if level else Injected.NOTHING
 
     # 1 of N
@@ -198,10 +205,12 @@ class Distributor(Shared[CpuInterface]):
             self.at_home(intid, self._reroute, intid, restored)
 
     def _count_participants(self) -> None:
-        self._participants = (
-            tuple(cpu for cpu in self.cpus if cpu.participates(0)),
-            tuple(cpu for cpu in self.cpus if cpu.participates(1)),
-        )
+        # Whoever counts last must have seen what everybody before changed.
+        with self._counting:
+            self._participants = (
+                tuple(cpu for cpu in self.cpus if cpu.participates(0)),
+                tuple(cpu for cpu in self.cpus if cpu.participates(1)),
+            )
 
     # SGIs
 
@@ -216,7 +225,7 @@ class Distributor(Shared[CpuInterface]):
         else:
             targets = self._listed(value)
         for cpu in targets:
-            self.vm.post(cpu.vcpu, cpu.receive_sgi, sgi, group)
+            patiently(self.vm, cpu.vcpu, cpu.receive_sgi, sgi, group)
 
     def _listed(self, value: int) -> list[CpuInterface]:
         cluster = (value >> 48 & 0xFF) << 32 | (value >> 32 & 0xFF) << 16 | (value >> 16 & 0xFF) << 8

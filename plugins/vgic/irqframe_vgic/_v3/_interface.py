@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from irqframe.bits import UNTARGETED
 from irqframe.flow import Injected
 from irqframe.vm import VCpu
 from irqframe_vgic import _lifecycle as lifecycle
@@ -67,9 +68,11 @@ class CpuInterface(Interface):
     def reset(self) -> None:
         """The CPU interface as after power-on. The redistributor is no part of the CPU: what waits there still does."""
         self.reset_interface()
-        self.counts.raised = self.owed()
         self.update()
+        # SPIs for any CPU go elsewhere, out of the account in which they are.
         self.gic.participation_changed()
+        self.counts = Counts()
+        self.counts.raised = self.owed()
 
     def reset_redistributor(self) -> None:
         """The redistributor as after power-on, but the lines, which are the devices'; the counts start again."""
@@ -111,13 +114,14 @@ class CpuInterface(Interface):
     # Selection
 
     def refresh_all(self) -> None:
-        """`show` the CPU's own interrupts and those that are routed here, then `update`."""
+        """`show` the CPU's own interrupts, and those that are routed here or that it takes for such, then `update`."""
         for block in self.own.values():
             for n in bits(block.valid):
                 self.show(block, n)
-        homes = self.gic.homes
+        homes, state = self.gic.homes, self.target.state
         for block, n in self.gic.intids():
-            if homes.get(block.first + n) is self:
+            intid = block.first + n
+            if homes.get(intid) is self or not state[intid] & UNTARGETED:
                 self.show(block, n)
         self.update()
 

@@ -241,6 +241,7 @@ def board() -> Iterator[BoardFactory]:
             **options: str,
         ) -> Board:
             made = Board(cpus, implementation, its, mpidrs, options)
+            stack.callback(made.vm.destroy)
             stack.enter_context(made.vm.adopted())
             return made
 

@@ -256,3 +256,13 @@ def test_an_spi_for_any_cpu_is_still_in_the_account_that_it_was_in(board: Any) -
     fresh.vm.restore_state(made.vm.save_state())
     assert [fresh.owed(cpu) for cpu in (0, 1)] == [0, 1]
     assert fresh.iar(1) == 41 and fresh.owed(1) == 0
+
+
+def test_a_gic_that_has_run_signals_nothing_of_before(board: Any) -> None:
+    other = board(2).on()
+    other.enable(40, edge=True, route=1)
+    made = board(2).on()
+    made.enable(40, edge=True, route=0)
+    made.line(40, 1)
+    made.vm.restore_state(other.vm.save_state())
+    assert not made.irq(0) and made.mrs("HPPIR1", 0) == 1023

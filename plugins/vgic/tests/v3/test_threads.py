@@ -97,3 +97,90 @@ def test_a_raise_for_a_vcpu_of_nobody_is_posted(loose: Any) -> None:
     with loose.vm.adopted():
         loose.vm.vcpus[0].drain()
         assert loose.counters(0).raised == 1
+
+
+def test_a_raise_that_is_overtaken_by_its_end_leaves_no_level(board: Any, from_outside: Any) -> None:
+    made = board(2).on()
+    made.enable(40)
+    second = made.vm.vcpus[1]
+    second.release()
+    from_outside(made.line, 40, 1)
+    # The guest moves the SPI in one trap, before it does what was posted; the device ends its raise meanwhile.
+    store = made.vm.mmio.write
+
+    def store_then_end(*args: Any) -> None:
+        store(*args)
+        from_outside(made.line, 40, 0)
+
+    first = made.vm.vcpus[0]
+    first._mmio_write = store_then_end
+    made.w(0x6000 + 8 * 40, 1, size=8)
+    first._mmio_write = store
+    second.adopt()
+    second.drain()
+    assert not made.bit(0x200, 40) and not made.irq(1)
+    assert sum(made.owed(cpu) for cpu in range(2)) == 0
+
+
+def test_sgis_for_a_vcpu_that_does_not_run_are_bounded(board: Any) -> None:
+    made = board(2).on()
+    made.enable(3, cpu=1)
+    second = made.vm.vcpus[1]
+    second.release()
+    for _ in range(2000):
+        made.send(3, 0b10)
+    assert len(second.inbox) < 1000
+    second.adopt()
+    second.drain()
+    assert made.counters(1).raised == 2000 and made.iar(1) == 3
+
+
+def test_two_cpus_begin_to_participate_at_once(board: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = board(2).on()
+    for cpu in range(2):
+        made.msr("IGRPEN1", 0, cpu)
+    made.enable(41, edge=True, route=1 << 31)
+    for vcpu in made.vm.vcpus:
+        vcpu.release()
+    participates = CpuInterface.participates
+    counted, changed = threading.Event(), threading.Event()
+
+    def slowly(self: CpuInterface, group: int) -> bool:
+        found = participates(self, group)
+        if threading.current_thread().name == "first" and self.vcpu.index == group == 1:
+            counted.set()
+            changed.wait(0.3)
+        return found
+
+    monkeypatch.setattr(CpuInterface, "participates", slowly)
+
+    def join(cpu: int) -> None:
+        if cpu:
+            counted.wait(5)
+        made.vm.vcpus[cpu].adopt()
+        made.msr("IGRPEN1", 1, cpu)
+        made.vm.vcpus[cpu].release()
+        if cpu:
+            changed.set()
+
+    threads = [threading.Thread(target=join, args=(cpu,), name=("first", "second")[cpu]) for cpu in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for vcpu in made.vm.vcpus:
+        vcpu.adopt()
+    made.line(41, 1)
+    assert [made.irq(cpu) for cpu in range(2)] == [False, True]
+
+
+def test_a_reset_vcpu_hands_spis_for_any_cpu_on_with_their_account(board: Any) -> None:
+    made = board(2).on()
+    made.enable(41, edge=True, route=1 << 31)
+    made.msr("PMR", 0, 1)
+    made.line(41, 1)
+    assert made.owed(1) == 1
+    made.vm.reset_vcpu(made.vm.vcpus[1])
+    assert [made.owed(cpu) for cpu in range(2)] == [1, 0]
+    made.vm.restore_state(made.vm.save_state())
+    assert made.iar(0) == 41
