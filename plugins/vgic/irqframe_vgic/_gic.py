@@ -10,8 +10,9 @@ from typing import Any, Generic, TypeVar
 from irqframe.errors import VmError
 from irqframe.flow import Counters, Injected, Irqchip, RoutingEntry, RoutingKind, hookimpl
 from irqframe.vm import IrqType, VCpu, Vm
-from irqframe_vgic._interface import HostLink, Interface
+from irqframe_vgic._interface import Interface
 from irqframe_vgic._intids import SGIS
+from irqframe_vgic._own import HostLink
 from irqframe_vgic._shared import Shared
 
 F = TypeVar("F", bound=Interface)

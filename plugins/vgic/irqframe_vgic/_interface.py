@@ -1,4 +1,4 @@
-"""A CPU interface: which interrupt it signals, acknowledge and priority drop, and the CPU's own interrupts.
+"""A CPU interface: which interrupt it signals, acknowledge, priority drop and deactivation.
 
 This is what both versions of the architecture have in common.
 
@@ -13,17 +13,16 @@ This is what both versions of the architecture have in common.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from irqframe.bits import ACTIVE, GROUP_OFF, MASKED, PENDING, UNTARGETED, Priority
 from irqframe.flow import Injected
 from irqframe.vm import VCpu
 from irqframe_vgic import _lifecycle as lifecycle
 from irqframe_vgic._block import Block, bits
-from irqframe_vgic._intids import PRIVATE
-from irqframe_vgic._lifecycle import Change, Counts
+from irqframe_vgic._own import OwnInterrupts
 
 if TYPE_CHECKING:
     from irqframe_vgic._shared import Shared
@@ -32,19 +31,7 @@ IDLE: Final = 256
 """Running priority when nothing runs: lower in urgency than any priority."""
 
 
-class HostLink(NamedTuple):
-    """The host interrupt behind a PPI.
-
-    Attributes:
-        host_irq: its number.
-        get_level: (intid) -> the line's level now.
-    """
-
-    host_irq: int
-    get_level: Callable[[int], bool]
-
-
-class Interface(ABC):
+class Interface(OwnInterrupts):
     """The GIC's state of one vCPU.
 
     Args:
@@ -54,9 +41,6 @@ class Interface(ABC):
         intids: size of the number space that `target` covers.
 
     Attributes:
-        vcpu: as given.
-        gic: as given.
-        own: as given; `private` is the one of INTIDs 0 to 31.
         blocks: `own` and the distributor's.
         target: a state byte per INTID.
         ctlr: GICC_CTLR or ICC_CTLR_EL1, the bits that can be written.
@@ -69,11 +53,6 @@ class Interface(ABC):
         best: INTID that is signalled, -1 if none.
         irq: whether the IRQ line is driven; `fiq` likewise.
         fiq_group0: whether Group 0 goes to FIQ.
-        links: host interrupts behind PPIs, by INTID.
-        linked: bitmap of these, as far as they are INTIDs below 32.
-        linked_far: whether there are others.
-        owners: devices that reserved a PPI, by INTID.
-        counts: what was counted.
         told: INTIDs of SPIs that it was told to look at, and has not yet.
         first_priority: () -> priority of the most urgent deliverable interrupt, 256 if there is none.
         first: () -> its INTID, -1 if there is none.
@@ -87,26 +66,17 @@ class Interface(ABC):
         "best",
         "blocks",
         "bpr",
-        "counts",
         "ctlr",
         "fiq",
         "fiq_group0",
         "first",
         "first_priority",
-        "gic",
         "groups",
         "irq",
-        "linked",
-        "linked_far",
-        "links",
-        "own",
-        "owners",
         "pmr",
-        "private",
         "running",
         "target",
         "told",
-        "vcpu",
     )
 
     CBPR: ClassVar[int]
@@ -115,19 +85,11 @@ class Interface(ABC):
     """Bit of `ctlr`: an end of interrupt drops the priority, and does not deactivate."""
 
     def __init__(self, vcpu: VCpu, gic: Shared[Any], own: Mapping[int, Block], intids: int) -> None:
-        self.vcpu = vcpu
-        self.gic = gic
-        self.own = own
-        self.private = own[0]
+        super().__init__(vcpu, gic, own)
         self.blocks: Mapping[int, Block] = {**own, **gic.blocks}
         self.target = Priority(intids, MASKED | UNTARGETED)
         self.first_priority: Callable[[], int] = self.target.first_priority
         self.first: Callable[[], int] = self.target.first
-        self.links: dict[int, HostLink] = {}
-        self.linked = 0
-        self.linked_far = False
-        self.owners: dict[int, object] = {}
-        self.counts = Counts()
         self.told: set[int] = set()
         self._shift = 8 - gic.parameters.group_bits
         self.irq = self.fiq = self.fiq_group0 = False
@@ -144,10 +106,6 @@ class Interface(ABC):
     @abstractmethod
     def reset(self) -> None:
         """Everything as after power-on, but the lines, which are the devices', and the reserved and linked PPIs."""
-
-    @abstractmethod
-    def owed(self) -> int:
-        """How many of the CPU's own interrupts are pending and not delivered since."""
 
     @abstractmethod
     def sees(self, block: Block, n: int) -> bool:
@@ -191,12 +149,6 @@ class Interface(ABC):
             # Bits that keep an interrupt back come before those that let it go: no state in between is deliverable.
             target.set(intid, byte & ~now)
             target.clear(intid, now & ~byte)
-
-    def refresh(self, block: Block, n: int) -> Injected:
-        """`show`, then `update`."""
-        self.show(block, n)
-        self.update()
-        return Injected.NOTHING
 
     def look(self, block: Block, n: int) -> Injected:
         """`refresh`, after others said that a shared interrupt changed."""
@@ -291,86 +243,8 @@ class Interface(ABC):
         """Make an interrupt inactive; `update` must follow."""
         block = self.blocks[intid >> 5]
         n = intid & 31
-        if intid >> 5 not in self.own:
-            self.gic.deactivate(intid, self)
-        elif block.active & 1 << n:
-            block.active &= ~(1 << n)
-            self._end_link(intid)
-            self.settle(block, n)
-        self.show(block, n)
-
-    def deactivate_some(self, block: Block, value: int) -> None:
-        """Make interrupts of the CPU's own inactive; the running priority stays (S18 in the tests)."""
-        for n in bits(value & block.active & block.valid):
-            self.deactivate(block.first + n)
-        self.update()
-
-    # The CPU's own interrupts
-
-    def change(self, block: Block, value: int, work: Change) -> None:
-        """Change interrupts of the CPU's own; those in the bitmap `value` that are not there are left out."""
-        for n in bits(value & block.valid):
-            work(block, 1 << n, self.counts)
-            self.settle(block, n)
-            self.show(block, n)
-        self.update()
-
-    def settle(self, block: Block, n: int) -> None:
-        """Bring the accounts of one of the CPU's own interrupts in line with its state."""
-        lifecycle.settle(block, 1 << n, self.counts)
-
-    def set_line(self, intid: int, level: int) -> Injected:
-        """Set the line of a PPI."""
-        block = self.own[intid >> 5]
-        n = intid & 31
-        every = self.gic.parameters.every_raise_is_an_edge
-        outcome = lifecycle.set_line(block, 1 << n, level, self.counts, every)
-        self.refresh(block, n)
-        return outcome
-
-    # Host interrupts
-
-    def link(self, intid: int, link: HostLink) -> None:
-        """A host interrupt stands behind a PPI from now on."""
-        self.links[intid] = link
-        self._count_links()
-
-    def unlink(self, intid: int) -> None:
-        """None does any more."""
-        del self.links[intid]
-        self._count_links()
-
-    def _count_links(self) -> None:
-        self.linked = sum(1 << intid for intid in self.links if intid < PRIVATE)
-        self.linked_far = any(intid >= PRIVATE for intid in self.links)
-
-    def sample(self) -> None:
-        """Ask for the level of linked PPIs whose line was high: the guest may have lowered it without a trap."""
-        for intid, link in self.links.items():
-            block, bit = self.own[intid >> 5], 1 << (intid & 31)
-            if block.line & bit and not link.get_level(intid):
-                self.set_line(intid, 0)
-                if not block.active & bit:
-                    self.vcpu.vm.host_irqs.deactivate(link.host_irq)
-
-    def forget(self, intid: int) -> None:
-        """Forget the active and the pending state of a PPI, and its line."""
-        block, n = self.own[intid >> 5], intid & 31
-        bit = 1 << n
-        block.latch &= ~bit
-        block.line &= ~bit
-        block.active &= ~bit
-        lifecycle.settle(block, bit, self.counts)
-        self.refresh(block, n)
-
-    def _end_link(self, intid: int) -> None:
-        """A linked PPI was deactivated: its host interrupt ends, unless the line is still high."""
-        link = self.links.get(intid)
-        if link is None:
-            return
-        block, bit = self.own[intid >> 5], 1 << (intid & 31)
-        if link.get_level(intid):
-            block.line |= bit
+        if intid >> 5 in self.own:
+            self.deactivate_own(block, n)
         else:
-            block.line &= ~bit
-            self.vcpu.vm.host_irqs.deactivate(link.host_irq)
+            self.gic.deactivate(intid, self)
+            self.show(block, n)

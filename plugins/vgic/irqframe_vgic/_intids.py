@@ -14,3 +14,8 @@ MAX_SPIS: Final = MAX_INTIDS - PRIVATE
 
 SPURIOUS: Final = 1023
 """Nothing to acknowledge (GICC_IAR and ICC_IAR1_EL1 pages)."""
+
+FIRST_EPPI: Final = 1056
+"""INTID of the first extended PPI (GICR_TYPER page, PPInum)."""
+FIRST_ESPI: Final = 4096
+"""INTID of the first extended SPI (GICD_TYPER page, ESPI_range)."""

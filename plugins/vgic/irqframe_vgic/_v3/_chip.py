@@ -23,7 +23,7 @@ from irqframe.flow import (
 from irqframe.vm import VCpu, Vm
 from irqframe_vgic._debugfs import vgic_state
 from irqframe_vgic._gic import Gic
-from irqframe_vgic._intids import MAX_SPIS, PRIVATE
+from irqframe_vgic._intids import FIRST_ESPI, MAX_SPIS, PRIVATE
 from irqframe_vgic._its._devices import device_bits
 from irqframe_vgic._its._its import Its
 from irqframe_vgic._its._parameters import IMPLEMENTATIONS as ITS_IMPLEMENTATIONS
@@ -33,7 +33,7 @@ from irqframe_vgic._v3._attributes import Attributes
 from irqframe_vgic._v3._distributor import Distributor
 from irqframe_vgic._v3._driver import Gicv3Driver
 from irqframe_vgic._v3._interface import CpuInterface
-from irqframe_vgic._v3._parameters import FIRST_ESPI, MAX_CPUS, OPTIONS, Parameters, defaults, parameters
+from irqframe_vgic._v3._parameters import MAX_CPUS, OPTIONS, Parameters, defaults, parameters
 
 
 class Gicv3(Gic[CpuInterface]):

@@ -19,11 +19,11 @@ from irqframe.flow import Injected
 from irqframe.vm import MPIDR_AFFINITY, Vm
 from irqframe_vgic._block import Block
 from irqframe_vgic._debugfs import Route
-from irqframe_vgic._intids import MAX_SPIS, PRIVATE, SGIS
+from irqframe_vgic._intids import FIRST_ESPI, MAX_SPIS, PRIVATE, SGIS
 from irqframe_vgic._its._its import Its
 from irqframe_vgic._shared import Shared, patiently
 from irqframe_vgic._v3._interface import CpuInterface
-from irqframe_vgic._v3._parameters import FIRST_ESPI, Parameters
+from irqframe_vgic._v3._parameters import Parameters
 
 CTLR_MASK: Final = 0b11
 """EnableGrp0 and EnableGrp1: what of GICD_CTLR can be written (GICD_CTLR page, DS = 1)."""

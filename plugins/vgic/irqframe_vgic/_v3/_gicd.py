@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-from irqframe_vgic._intids import MAX_INTIDS, PRIVATE
+from irqframe_vgic._intids import FIRST_ESPI, MAX_INTIDS, PRIVATE
 from irqframe_vgic._registers import DOUBLEWORD, WORD, Decoded, Register, decode
 from irqframe_vgic._v3._arrays import Range, arrays
 from irqframe_vgic._v3._distributor import CTLR_FIXED, CTLR_MASK, Distributor
@@ -17,7 +17,6 @@ from irqframe_vgic._v3._identification import IDENTIFICATION_OFFSET, identificat
 from irqframe_vgic._v3._interface import CpuInterface
 from irqframe_vgic._v3._lines import MAX_ESPIS
 from irqframe_vgic._v3._lpi_set import ID_BITS
-from irqframe_vgic._v3._parameters import FIRST_ESPI
 
 SETSPI: Final = 0x0040
 CLRSPI: Final = 0x0048

@@ -10,12 +10,12 @@ from functools import cache
 from typing import Final
 
 from irqframe.flow import VCpuRef
+from irqframe_vgic._intids import FIRST_EPPI
 from irqframe_vgic._registers import DOUBLEWORD, WORD, Decoded, Frame, Register, decode
 from irqframe_vgic._v3._arrays import Range, arrays
 from irqframe_vgic._v3._identification import IDENTIFICATION_OFFSET, identification
 from irqframe_vgic._v3._interface import CHILDREN_ASLEEP, DPG, PROCESSOR_SLEEP, CpuInterface
 from irqframe_vgic._v3._lpi_set import FIRST_LPI
-from irqframe_vgic._v3._parameters import FIRST_EPPI
 
 SGI_FRAME: Final = 0x1_0000
 """Offset of the SGI frame."""

@@ -5,15 +5,14 @@ Reading a register that is write-only, and writing one that is read-only, is UND
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from irqframe.flow import SysregClaim, SysregEncoding, VCpuRef
+from irqframe.flow import SysregClaim
 from irqframe_vgic._interface import IDLE
 from irqframe_vgic._v3._interface import CBPR, CpuInterface
 from irqframe_vgic._v3._parameters import Parameters
+from irqframe_vgic._v3._system_register import SystemRegister, claim
 
 _SRE: Final = 0b111
 """SRE, DFB and DIB, RAO/WI: system registers always, no bypass (ICC_SRE_EL1 page)."""
@@ -21,45 +20,6 @@ _SRE: Final = 0b111
 
 _EXT_RANGE: Final = 1 << 19
 """INTIDs of the extended ranges are taken (ICC_CTLR_EL1 page)."""
-
-
-@dataclass(frozen=True, slots=True)
-class SystemRegister:
-    """A system register.
-
-    Attributes:
-        name: as the architecture spells it.
-        op1: of its encoding; op0 is 3. So are the next three.
-        crn: likewise.
-        crm: likewise.
-        op2: likewise.
-        about: what it holds and how a write acts.
-        page: title of its page in the architecture's register descriptions.
-        read: (CPU interface) -> value; None: write-only.
-        write: (CPU interface, value); None: read-only.
-        reset: value after reset; a text where it is the implementation's.
-    """
-
-    name: str
-    op1: int
-    crn: int
-    crm: int
-    op2: int
-    about: str
-    page: str
-    read: Callable[[CpuInterface], int] | None = None
-    write: Callable[[CpuInterface, int], None] | None = None
-    reset: int | str = 0
-
-    @property
-    def encoding(self) -> SysregEncoding:
-        """op0, op1, CRn, CRm, op2."""
-        return SysregEncoding(3, self.op1, self.crn, self.crm, self.op2)
-
-    @property
-    def access(self) -> str:
-        """RW, RO or WO."""
-        return {(True, True): "RW", (True, False): "RO", (False, True): "WO"}[bool(self.read), bool(self.write)]
 
 
 def _read_pmr(cpu: CpuInterface) -> int:
@@ -154,10 +114,7 @@ def _active_rows(group: int, crm: int, first: int) -> tuple[SystemRegister, ...]
     return tuple(
         SystemRegister(
             f"ICC_AP{group}R{word}_EL1",
-            0,
-            12,
-            crm,
-            first + word,
+            (12, crm, first + word),
             f"bit n: a Group {group} interrupt of group priority level n is running",
             f"Interrupt Controller Active Priorities Group {group} Registers",
             partial(_read_active, group, word),
@@ -175,10 +132,7 @@ _SGI: Final = "[27:24] SGI; [15:0] CPUs of the cluster [55:48][39:32][23:16], [4
 REGISTERS: Final = (
     SystemRegister(
         "ICC_PMR_EL1",
-        0,
-        4,
-        6,
-        0,
+        (4, 6, 0),
         "what is signalled is strictly more urgent; unimplemented low bits RAZ/WI",
         "Interrupt Controller Interrupt Priority Mask Register",
         _read_pmr,
@@ -186,10 +140,7 @@ REGISTERS: Final = (
     ),
     SystemRegister(
         "ICC_IAR0_EL1",
-        0,
-        12,
-        8,
-        0,
+        (12, 8, 0),
         _ACKNOWLEDGE,
         "Interrupt Controller Interrupt Acknowledge Register 0",
         partial(_acknowledge, 0),
@@ -197,20 +148,14 @@ REGISTERS: Final = (
     ),
     SystemRegister(
         "ICC_EOIR0_EL1",
-        0,
-        12,
-        8,
-        1,
+        (12, 8, 1),
         _END,
         "Interrupt Controller End Of Interrupt Register 0",
         write=partial(_end, 0),
     ),
     SystemRegister(
         "ICC_HPPIR0_EL1",
-        0,
-        12,
-        8,
-        2,
+        (12, 8, 2),
         _HIGHEST,
         "Interrupt Controller Highest Priority Pending Interrupt Register 0",
         partial(_highest, 0),
@@ -218,10 +163,7 @@ REGISTERS: Final = (
     ),
     SystemRegister(
         "ICC_BPR0_EL1",
-        0,
-        12,
-        8,
-        3,
+        (12, 8, 3),
         "n: bits 7 to n+1 of a priority count for preemption; Group 0, and Group 1 if CBPR",
         "Interrupt Controller Binary Point Register 0",
         _read_bpr0,
@@ -232,20 +174,14 @@ REGISTERS: Final = (
     *_active_rows(1, 9, 0),
     SystemRegister(
         "ICC_DIR_EL1",
-        0,
-        12,
-        11,
-        1,
+        (12, 11, 1),
         "deactivates, if EOImode is 1",
         "Interrupt Controller Deactivate Interrupt Register",
         write=_deactivate,
     ),
     SystemRegister(
         "ICC_RPR_EL1",
-        0,
-        12,
-        11,
-        3,
+        (12, 11, 3),
         "running priority",
         "Interrupt Controller Running Priority Register",
         _read_rpr,
@@ -253,40 +189,28 @@ REGISTERS: Final = (
     ),
     SystemRegister(
         "ICC_SGI1R_EL1",
-        0,
-        12,
-        11,
-        5,
+        (12, 11, 5),
         f"sends an SGI of Group 1: {_SGI}",
         "Interrupt Controller Software Generated Interrupt Group 1 Register",
         write=partial(_send, 1),
     ),
     SystemRegister(
         "ICC_ASGI1R_EL1",
-        0,
-        12,
-        11,
-        6,
+        (12, 11, 6),
         "as ICC_SGI0R_EL1: there is no other security state",
         "Interrupt Controller Alias Software Generated Interrupt Group 1 Register",
         write=partial(_send, 0),
     ),
     SystemRegister(
         "ICC_SGI0R_EL1",
-        0,
-        12,
-        11,
-        7,
+        (12, 11, 7),
         f"sends an SGI of Group 0: {_SGI}",
         "Interrupt Controller Software Generated Interrupt Group 0 Register",
         write=partial(_send, 0),
     ),
     SystemRegister(
         "ICC_IAR1_EL1",
-        0,
-        12,
-        12,
-        0,
+        (12, 12, 0),
         _ACKNOWLEDGE,
         "Interrupt Controller Interrupt Acknowledge Register 1",
         partial(_acknowledge, 1),
@@ -294,20 +218,14 @@ REGISTERS: Final = (
     ),
     SystemRegister(
         "ICC_EOIR1_EL1",
-        0,
-        12,
-        12,
-        1,
+        (12, 12, 1),
         _END,
         "Interrupt Controller End Of Interrupt Register 1",
         write=partial(_end, 1),
     ),
     SystemRegister(
         "ICC_HPPIR1_EL1",
-        0,
-        12,
-        12,
-        2,
+        (12, 12, 2),
         _HIGHEST,
         "Interrupt Controller Highest Priority Pending Interrupt Register 1",
         partial(_highest, 1),
@@ -315,10 +233,7 @@ REGISTERS: Final = (
     ),
     SystemRegister(
         "ICC_BPR1_EL1",
-        0,
-        12,
-        12,
-        3,
+        (12, 12, 3),
         "n: bits 7 to n of a priority count for preemption; with CBPR reads ICC_BPR0_EL1 + 1, and ignores writes",
         "Interrupt Controller Binary Point Register 1",
         _read_bpr1,
@@ -327,10 +242,7 @@ REGISTERS: Final = (
     ),
     SystemRegister(
         "ICC_CTLR_EL1",
-        0,
-        12,
-        12,
-        4,
+        (12, 12, 4),
         "bit 0 CBPR, 1 EOImode; [10:8] PRIbits - 1, [13:11] IDbits, 15 A3V, 18 RSS, 19 ExtRange are read-only",
         "Interrupt Controller Control Register",
         _read_ctlr,
@@ -339,10 +251,7 @@ REGISTERS: Final = (
     ),
     SystemRegister(
         "ICC_SRE_EL1",
-        0,
-        12,
-        12,
-        5,
+        (12, 12, 5),
         "SRE, DFB and DIB are 1",
         "Interrupt Controller System Register Enable Register",
         _read_sre,
@@ -351,10 +260,7 @@ REGISTERS: Final = (
     ),
     SystemRegister(
         "ICC_IGRPEN0_EL1",
-        0,
-        12,
-        12,
-        6,
+        (12, 12, 6),
         "bit 0: Group 0 is signalled",
         "Interrupt Controller Interrupt Group 0 Enable Register",
         partial(_read_enable, 0),
@@ -362,10 +268,7 @@ REGISTERS: Final = (
     ),
     SystemRegister(
         "ICC_IGRPEN1_EL1",
-        0,
-        12,
-        12,
-        7,
+        (12, 12, 7),
         "bit 0: Group 1 is signalled",
         "Interrupt Controller Interrupt Group 1 Enable Register",
         partial(_read_enable, 1),
@@ -379,28 +282,4 @@ def claims(parameters: Parameters) -> tuple[SysregClaim, ...]:
     """The registers that an implementation has: AP words beyond the first need more than 5 group bits."""
     words = max(1 << parameters.group_bits >> 5, 1)
     absent = {f"ICC_AP{group}R{word}_EL1" for group in (0, 1) for word in range(words, 4)}
-    return tuple(_claim(register) for register in REGISTERS if register.name not in absent)
-
-
-def _claim(register: SystemRegister) -> SysregClaim:
-    return SysregClaim(register.name, register.encoding, _reader(register.read), _writer(register.write))
-
-
-def _reader(read: Callable[[CpuInterface], int] | None) -> Callable[[VCpuRef], int] | None:
-    if read is None:
-        return None
-
-    def serve(vcpu: VCpuRef) -> int:
-        return read(vcpu.chip)
-
-    return serve
-
-
-def _writer(write: Callable[[CpuInterface, int], None] | None) -> Callable[[VCpuRef, int], None] | None:
-    if write is None:
-        return None
-
-    def serve(vcpu: VCpuRef, value: int) -> None:
-        write(vcpu.chip, value)
-
-    return serve
+    return tuple(claim(register) for register in REGISTERS if register.name not in absent)

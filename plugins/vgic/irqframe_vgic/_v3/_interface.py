@@ -11,11 +11,11 @@ from irqframe.vm import VCpu
 from irqframe_vgic import _lifecycle as lifecycle
 from irqframe_vgic._block import Block, bits
 from irqframe_vgic._interface import Interface
-from irqframe_vgic._intids import SGIS, SPURIOUS
+from irqframe_vgic._intids import FIRST_EPPI, SGIS, SPURIOUS
 from irqframe_vgic._lifecycle import Counts
 from irqframe_vgic._v3._lpi_set import FIRST_LPI
 from irqframe_vgic._v3._lpis import Lpis
-from irqframe_vgic._v3._parameters import FIRST_EPPI, Parameters
+from irqframe_vgic._v3._parameters import Parameters
 
 if TYPE_CHECKING:
     from irqframe_vgic._v3._distributor import Distributor

@@ -6,16 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from irqframe_vgic._intids import PRIVATE
+from irqframe_vgic._intids import FIRST_EPPI, FIRST_ESPI, PRIVATE
 from irqframe_vgic._v3._lines import SPI_CHOICES, LineCounts
 
 MAX_CPUS: Final = 512
 """As many as KVM allows a guest with a GICv3 (VGIC_V3_MAX_CPUS)."""
-
-FIRST_EPPI: Final = 1056
-"""INTID of the first extended PPI (GICR_TYPER page, PPInum)."""
-FIRST_ESPI: Final = 4096
-"""INTID of the first extended SPI (GICD_TYPER page, ESPI_range)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from irqframe.errors import SpecifierError
 from irqframe.flow import Source, SourceKind
-from irqframe_vgic._intids import MAX_SPIS, PRIVATE, SGIS
+from irqframe_vgic._intids import FIRST_EPPI, FIRST_ESPI, MAX_SPIS, PRIVATE, SGIS
 from irqframe_vgic._triggers import trigger_of
 from irqframe_vgic._v3._lines import EPPI, ESPI, MAX_EPPIS, MAX_ESPIS, PPI, SPI, LineCounts
 
@@ -41,8 +41,8 @@ class _Kind(NamedTuple):
 _KINDS: Final = {
     SPI: _Kind("SPI", "an SPI", SourceKind.SPI, 0, PRIVATE, MAX_SPIS),
     PPI: _Kind("PPI", "a PPI", SourceKind.PPI, SGIS, SGIS, _PPIS),
-    ESPI: _Kind("extended SPI", "an extended SPI", SourceKind.SPI, MAX_SPIS, 4096, MAX_ESPIS),
-    EPPI: _Kind("extended PPI", "an extended PPI", SourceKind.PPI, 1056, 1056, MAX_EPPIS),
+    ESPI: _Kind("extended SPI", "an extended SPI", SourceKind.SPI, MAX_SPIS, FIRST_ESPI, MAX_ESPIS),
+    EPPI: _Kind("extended PPI", "an extended PPI", SourceKind.PPI, FIRST_EPPI, FIRST_EPPI, MAX_EPPIS),
 }
 
 
