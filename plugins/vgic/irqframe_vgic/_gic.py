@@ -10,19 +10,30 @@ from typing import Any, Generic, TypeVar
 from irqframe.errors import VmError
 from irqframe.flow import Counters, Injected, Irqchip, RoutingEntry, RoutingKind, hookimpl
 from irqframe.vm import IrqType, VCpu, Vm
+from irqframe_vgic._attributes import Attributes
 from irqframe_vgic._interface import Interface
 from irqframe_vgic._intids import SGIS
 from irqframe_vgic._own import HostLink
-from irqframe_vgic._shared import Shared
+from irqframe_vgic._shared import Implementation, Shared
 
 F = TypeVar("F", bound=Interface)
+L = TypeVar("L")
 
 
-class Gic(Irqchip, Generic[F]):
+class Gic(Irqchip, Generic[F, L]):
     """A GIC; what it shows its guests is the subclass's.
 
     `vm.chip_data` is its `Shared`, `vcpu.chip` its `Interface` of the vCPU.
+
+    Attributes:
+        parameters: what the implementation chooses, by the options.
+        attributes: what was set by device attributes.
+        layout: where its frames are; None until it is configured.
     """
+
+    parameters: Implementation
+    attributes: Attributes[L]
+    layout: L | None
 
     # What differs between the versions
 
@@ -47,10 +58,33 @@ class Gic(Irqchip, Generic[F]):
             VmError: EINVAL for a line that is not there.
         """
 
-    @property
     @abstractmethod
-    def raise_is_edge(self) -> bool:
-        """Whether a raise is an edge even if the line was never lowered."""
+    def ask_for(self, vm: Vm, spis: int) -> None:
+        """There shall be so many SPIs."""
+
+    @abstractmethod
+    def initialise(self, vm: Vm) -> None:
+        """Everything is known that a VM needs to run."""
+
+    # Set-up by attributes
+
+    @hookimpl
+    def irqchip_set_attr(self, vm: Vm, group: int, attr: int, value: int) -> None:
+        attributes = self.attributes
+        attributes.set(vm, group, attr, value)
+        if attributes.spis is not None:
+            self.ask_for(vm, attributes.spis)
+        self.layout = attributes.layout(vm) or self.layout
+        if attributes.initialised:
+            self.initialise(vm)
+
+    @hookimpl
+    def irqchip_get_attr(self, vm: Vm, group: int, attr: int) -> int:
+        return self.attributes.get(vm, group, attr, self.parameters.spis)
+
+    @hookimpl
+    def irqchip_has_attr(self, vm: Vm, group: int, attr: int) -> bool:
+        return self.attributes.has(vm, group, attr)
 
     # Life of the VM and of a vCPU
 
@@ -68,6 +102,10 @@ class Gic(Irqchip, Generic[F]):
     def irqchip_vcpu_init(self, vcpu: VCpu) -> None:
         vcpu.chip = self.make_interface(vcpu)
         vcpu.vm.chip_data.add_cpu(vcpu.chip)
+
+    @hookimpl
+    def irqchip_vcpu_first_run(self, vcpu: VCpu) -> None:
+        self.need_layout()
 
     @hookimpl
     def irqchip_vcpu_pending_irq(self, vcpu: VCpu) -> bool:
@@ -119,7 +157,7 @@ class Gic(Irqchip, Generic[F]):
     ) -> Injected | None:
         if entry.kind is RoutingKind.MSI:
             return self.set_message(entry, vm)
-        if not self.raise_is_edge:
+        if not self.parameters.every_raise_is_an_edge:
             return None  # a line that nobody lowers would rise once only
         return self.irqchip_irqfd_set_irq(entry, vm, irq_source_id, level, line_status)
 
@@ -207,6 +245,16 @@ class Gic(Irqchip, Generic[F]):
         return cpu.counts.snapshot()
 
     # For subclasses
+
+    def need_layout(self) -> L:
+        """Where the frames are.
+
+        Raises:
+            VmError: ENXIO if that is not known.
+        """
+        if self.layout is None:
+            raise VmError(errno.ENXIO, f"the addresses of {type(self).__name__}'s frames are not set")
+        return self.layout
 
     def set_spi(self, vm: Vm, intid: int, level: int) -> Injected:
         """Set the line of an SPI for userspace or an irqfd, which own none; any thread."""

@@ -36,6 +36,10 @@ class Implementation(Protocol):
     """What of an implementation's parameters the shared parts need; the versions' `Parameters` say what each is."""
 
     @property
+    def spis(self) -> int:
+        """How many SPIs there are, without extended ones."""
+
+    @property
     def group_bits(self) -> int:
         """Most bits that can count for preemption."""
 

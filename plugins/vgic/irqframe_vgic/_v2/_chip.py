@@ -36,7 +36,7 @@ from irqframe_vgic._v2._parameters import MAX_CPUS, OPTIONS, Parameters, default
 from irqframe_vgic._v2._v2m import V2mFrame
 
 
-class Gicv2(Gic[CpuInterface]):
+class Gicv2(Gic[CpuInterface, _tree.Layout]):
     """Arm's Generic Interrupt Controller, architecture version 2, without security extension, with GICv2m frames.
 
     Attributes:
@@ -61,7 +61,7 @@ class Gicv2(Gic[CpuInterface]):
         self.parameters: Parameters = parameters(self.chosen)
         self._spis_fixed = "spis" in given
         self.layout: _tree.Layout | None = None
-        self._attributes = Attributes()
+        self.attributes = Attributes()
         self._doorbells: dict[int, V2mFrame] = {}
         self._ppi_cpus = 0
 
@@ -80,21 +80,11 @@ class Gicv2(Gic[CpuInterface]):
         """Pin n is SPI n."""
         return self.parameters.spis
 
-    @property
-    def raise_is_edge(self) -> bool:
-        """The implementation's."""
-        return self.parameters.every_raise_is_an_edge
-
     def intid_of(self, pin: int) -> int:
         """The INTID of an SPI."""
         if not 0 <= pin < self.parameters.spis:
             raise VmError(errno.EINVAL, f"the GIC has no SPI {pin}; it has 0..{self.parameters.spis - 1}")
         return pin + PRIVATE
-
-    @hookimpl
-    def irqchip_vcpu_first_run(self, vcpu: VCpu) -> None:
-        if self.layout is None:
-            raise VmError(errno.ENXIO, "the addresses of the distributor and the CPU interface are not set")
 
     # Messages
 
@@ -125,29 +115,11 @@ class Gicv2(Gic[CpuInterface]):
             self.parameters = changed
             self.rebuild(vm)
         self.layout = layout
-        self._initialise(vm)
-
-    @hookimpl
-    def irqchip_set_attr(self, vm: Vm, group: int, attr: int, value: int) -> None:
-        attributes = self._attributes
-        attributes.set(vm, group, attr, value)
-        if attributes.spis is not None:
-            self._ask_for(vm, attributes.spis)
-        self.layout = attributes.layout(vm) or self.layout
-        if attributes.initialised:
-            self._initialise(vm)
-
-    @hookimpl
-    def irqchip_get_attr(self, vm: Vm, group: int, attr: int) -> int:
-        return self._attributes.get(vm, group, attr, self.parameters.spis)
-
-    @hookimpl
-    def irqchip_has_attr(self, vm: Vm, group: int, attr: int) -> bool:
-        return self._attributes.has(vm, group, attr)
+        self.initialise(vm)
 
     @hookimpl
     def irqchip_trap_claims(self, vm: Vm) -> Iterable[TrapClaim]:
-        self._initialise(vm)
+        self.initialise(vm)
         gic: Distributor = vm.chip_data
         gic.start()
         if self.layout is None:
@@ -201,13 +173,11 @@ class Gicv2(Gic[CpuInterface]):
 
     @hookimpl
     def irqchip_guest_driver(self, vm: Vm) -> object:
-        if self.layout is None:
-            raise VmError(errno.ENXIO, "the addresses of the distributor and the CPU interface are not set")
-        return Gicv2Driver(vm, self.layout)
+        return Gicv2Driver(vm, self.need_layout())
 
     # Helpers
 
-    def _ask_for(self, vm: Vm, spis: int) -> None:
+    def ask_for(self, vm: Vm, spis: int) -> None:
         """There shall be so many SPIs."""
         self._spis_fixed = True
         if spis != self.parameters.spis:
@@ -222,7 +192,7 @@ class Gicv2(Gic[CpuInterface]):
     def _divide(self, nodes: Sequence[NodeRef]) -> _spis.Division:
         return _spis.divide(self.parameters.spis, nodes, fixed=self._spis_fixed)
 
-    def _initialise(self, vm: Vm) -> None:
+    def initialise(self, vm: Vm) -> None:
         """GSI n goes to SPI n unless the VM has been given routes; the doorbells of the frames are known."""
         self.route_lines(vm)
         if self.layout is not None:

@@ -36,7 +36,7 @@ from irqframe_vgic._v3._interface import CpuInterface
 from irqframe_vgic._v3._parameters import MAX_CPUS, OPTIONS, Parameters, defaults, parameters
 
 
-class Gicv3(Gic[CpuInterface]):
+class Gicv3(Gic[CpuInterface, _tree.Layout]):
     """Arm's Generic Interrupt Controller, architecture version 3, with one security state, LPIs and ITSs.
 
     Attributes:
@@ -55,7 +55,7 @@ class Gicv3(Gic[CpuInterface]):
         self.parameters: Parameters = parameters(self.chosen)
         self._fixed = frozenset(given) & {"spis"}
         self.layout: _tree.Layout | None = None
-        self._attributes = Attributes()
+        self.attributes = Attributes()
         self._its = ITS_IMPLEMENTATIONS[self.chosen["implementation"]]
         self._doorbells: dict[int, Its] = {}
 
@@ -74,11 +74,6 @@ class Gicv3(Gic[CpuInterface]):
         """Pin n is SPI n, pin 988 + n extended SPI n."""
         return self.parameters.counts.shared
 
-    @property
-    def raise_is_edge(self) -> bool:
-        """The implementation's."""
-        return self.parameters.every_raise_is_an_edge
-
     def intid_of(self, pin: int) -> int:
         """The INTID of a shared line."""
         counts = self.parameters.counts
@@ -87,11 +82,6 @@ class Gicv3(Gic[CpuInterface]):
         if not MAX_SPIS <= pin < counts.shared:
             raise VmError(errno.EINVAL, f"the GIC has no shared line {pin}")
         return pin - MAX_SPIS + FIRST_ESPI
-
-    @hookimpl
-    def irqchip_vcpu_first_run(self, vcpu: VCpu) -> None:
-        if self.layout is None:
-            raise VmError(errno.ENXIO, "the addresses of the distributor and the redistributors are not set")
 
     # Messages
 
@@ -127,29 +117,11 @@ class Gicv3(Gic[CpuInterface]):
             self.rebuild(vm)
         self.layout = layout
         self._its = replace(self._its, device_bits=device_bits(nodes, self._its.device_bits))
-        self._initialise(vm)
-
-    @hookimpl
-    def irqchip_set_attr(self, vm: Vm, group: int, attr: int, value: int) -> None:
-        attributes = self._attributes
-        attributes.set(vm, group, attr, value)
-        if attributes.spis is not None:
-            self._ask_for(vm, attributes.spis)
-        self.layout = attributes.layout(vm) or self.layout
-        if attributes.initialised:
-            self._initialise(vm)
-
-    @hookimpl
-    def irqchip_get_attr(self, vm: Vm, group: int, attr: int) -> int:
-        return self._attributes.get(vm, group, attr, self.parameters.spis)
-
-    @hookimpl
-    def irqchip_has_attr(self, vm: Vm, group: int, attr: int) -> bool:
-        return self._attributes.has(vm, group, attr)
+        self.initialise(vm)
 
     @hookimpl
     def irqchip_trap_claims(self, vm: Vm) -> Iterable[TrapClaim]:
-        self._initialise(vm)
+        self.initialise(vm)
         gic: Distributor = vm.chip_data
         gic.start()
         layout = self.layout
@@ -206,13 +178,11 @@ class Gicv3(Gic[CpuInterface]):
 
     @hookimpl
     def irqchip_guest_driver(self, vm: Vm) -> object:
-        if self.layout is None:
-            raise VmError(errno.ENXIO, "the addresses of the distributor and the redistributors are not set")
-        return Gicv3Driver(vm, self.layout)
+        return Gicv3Driver(vm, self.need_layout())
 
     # Helpers
 
-    def _ask_for(self, vm: Vm, spis: int) -> None:
+    def ask_for(self, vm: Vm, spis: int) -> None:
         """There shall be so many SPIs."""
         self._fixed |= {"spis"}
         if spis != self.parameters.spis:
@@ -227,7 +197,7 @@ class Gicv3(Gic[CpuInterface]):
     def _divide(self, nodes: Sequence[NodeRef]) -> _lines.LineCounts:
         return _lines.divide(self.parameters.counts, nodes, fixed=self._fixed)
 
-    def _initialise(self, vm: Vm) -> None:
+    def initialise(self, vm: Vm) -> None:
         """GSI n goes to line n unless the VM has been given routes; the ITSs are there."""
         self.route_lines(vm)
         gic: Distributor = vm.chip_data
