@@ -64,7 +64,7 @@ class Script:
             return None
         compared = not self._applying(self._values, op)
         outcome = self.model.step(op)
-        self.steps.append(Step(op, outcome, compared, self._pins(op)))
+        self.steps.append(Step(op, outcome, compared, 0 if outcome.pins is None else self._pins(op)))
         return outcome.value
 
     def _applying(self, rows: Sequence[Exemption], op: Op) -> bool:

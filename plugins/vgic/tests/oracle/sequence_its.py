@@ -69,7 +69,8 @@ class ItsGuest:
             (1, self._map_collection),
             (1, self._move_all),
             (1, self._nonsense),
-            (1, self._enables),
+            (1, self._disable),
+            (8, self._enable),
             (3, self._look),
         )
 
@@ -173,15 +174,15 @@ class ItsGuest:
         intid = random.choice((0, 40, 8191, random.choice(self._lpis)))
         self._command(code, device, intid << 32 | event, random.choice((self._collection(), 300)))
 
-    def _enables(self) -> None:
-        """The ITS or the LPIs of a CPU are disabled for a while, or for good."""
-        at = self._random.choice((ITS, gicr(self._random.randrange(self._cpus))))
-        self._write(at, 0)
-        self._event()
-        if self._random.random() < 0.5:
-            self._clear()
-        if self._random.random() < 0.9:
-            self._write(at, 1)
+    def _disable(self) -> None:
+        """The ITS, or the LPIs of a CPU."""
+        self._write(self._random.choice((ITS, gicr(self._random.randrange(self._cpus)))), 0)
+
+    def _enable(self) -> None:
+        """Everything that may be disabled."""
+        for cpu in range(self._cpus):
+            self._write(gicr(cpu), 1)
+        self._write(ITS, 1)
 
     def _look(self) -> None:
         random = self._random
