@@ -51,6 +51,22 @@ class Counts:
         setattr(self, name, getattr(self, name) + 1)
         return Injected.NOTHING
 
+    def give_many(self, owed: int) -> tuple[int, int]:
+        """`give` so many at once.
+
+        Returns:
+            How many of them were in `raised`, and in `resampled`, for `take_many` over there.
+        """
+        raised = min(owed, self.raised)
+        self.raised -= raised
+        self.resampled = max(self.resampled - (owed - raised), 0)
+        return raised, owed - raised
+
+    def take_many(self, given: tuple[int, int]) -> None:
+        """Take over what another CPU interface gave so."""
+        self.raised += given[0]
+        self.resampled += given[1]
+
     def snapshot(self) -> Counters:
         """As `irqchip_counters` returns it."""
         return Counters(

@@ -1,4 +1,7 @@
-"""The LPIs that are pending while EnableLPIs is 1, each with the configuration byte that counts for it."""
+"""The LPIs that are pending while EnableLPIs is 1, each with the configuration byte that counts for it.
+
+Every set has room for every LPI, whatever IDbits says, so that a redistributor can hand its set to another.
+"""
 
 from __future__ import annotations
 
@@ -10,48 +13,42 @@ from irqframe.bits import MASKED, PENDING, Priority
 FIRST_LPI: Final = 8192
 ID_BITS: Final = 16
 """Bits of an INTID (GICD_TYPER.IDbits)."""
+MOST_LPIS: Final = (1 << ID_BITS) - FIRST_LPI
 
 # A byte of the configuration table (GICR_PROPBASER page).
 ENABLE: Final = 1
 PRIORITY: Final = 0xFC
 
-# Translations of the states of LPIs, and of configuration bytes, all at once.
+_PIECE: Final = 1024
+"""The configuration table is compared in such pieces."""
+
+# Translations of the states of LPIs, and of what differs, all at once.
 _IS_PENDING: Final = bytes(byte & PENDING for byte in range(256))
-_PENDING_BITS: Final = bytes(0xFF * (byte & PENDING) for byte in range(256))
-_ENABLED: Final = bytes(0 if byte & MASKED else ENABLE for byte in range(256))
-_COUNTS: Final = bytes(byte & (PRIORITY | ENABLE) for byte in range(256))
-_DIFFERS: Final = bytes(min(byte, 1) for byte in range(256))
-
-
-def capacity(propbaser: int) -> int:
-    """How many LPIs a value of GICR_PROPBASER gives room for: none, if IDbits says fewer than 14."""
-    id_bits = min((propbaser & 0x1F) + 1, ID_BITS)
-    return max((1 << id_bits) - FIRST_LPI, 0)
+_DIFFERS: Final = bytes(bool(byte & (PRIORITY | ENABLE)) for byte in range(256))
 
 
 class LpiSet(Priority):
     """LPIs by index, which is the INTID less 8192; one that is pending and not masked is deliverable.
 
-    Args:
-        size: how many there are.
+    Attributes:
+        owed: how many are pending.
     """
 
-    __slots__ = ()
+    __slots__ = ("_table", "owed")
 
-    def __init__(self, size: int) -> None:
-        super().__init__(size, MASKED)
-
-    @property
-    def owed(self) -> int:
-        """How many are pending."""
-        return self.state.count(PENDING) + self.state.count(PENDING | MASKED)
+    def __init__(self) -> None:
+        super().__init__(MOST_LPIS, MASKED)
+        self.owed = 0
+        # The configuration table as it was last read; it holds what counts for each that is pending.
+        self._table = bytearray(MOST_LPIS)
 
     def holds(self, index: int) -> bool:
         """Whether there is such an LPI, and it is pending."""
-        return 0 <= index < len(self.state) and bool(self.state[index] & PENDING)
+        return 0 <= index < MOST_LPIS and bool(self.state[index] & PENDING)
 
     def configure(self, index: int, byte: int) -> None:
         """Take over a byte of the configuration table."""
+        self._table[index] = byte
         self.set_priority(index, byte & PRIORITY)
         if byte & ENABLE:
             self.clear(index, MASKED)
@@ -59,28 +56,53 @@ class LpiSet(Priority):
             self.set(index, MASKED)
 
     def configure_all(self, table: bytes) -> None:
-        """Take over the configuration table, for those that are pending; what has not changed costs next to nothing."""
-        now = _number(self.priority) | _number(self.state.translate(_ENABLED))
-        changed = (now ^ _number(table.translate(_COUNTS))) & _number(self.state.translate(_PENDING_BITS))
-        for index in _ones(changed.to_bytes(len(table), "little").translate(_DIFFERS)):
-            self.configure(index, table[index])
+        """Take over the configuration table, or its beginning, for those that are pending.
+
+        It costs what has changed since it was last taken over, and of the rest the comparison.
+        """
+        for start in range(0, len(table), _PIECE):
+            piece = table[start : start + _PIECE]
+            end = start + len(piece)
+            before = self._table[start:end]
+            if piece == before:
+                continue
+            self._table[start:end] = piece
+            changed = (_number(piece) ^ _number(before)).to_bytes(len(piece), "little").translate(_DIFFERS)
+            pending = self.state[start:end].translate(_IS_PENDING)
+            for index in _ones((_number(changed) & _number(pending)).to_bytes(len(piece), "little")):
+                self.configure(start + index, piece[index])
 
     def add(self, index: int, byte: int) -> None:
-        """An LPI becomes pending; `byte` is its configuration."""
+        """An LPI that is not pending becomes so; `byte` is its configuration."""
         self.configure(index, byte)
         self.set(index, PENDING)
+        self.owed += 1
 
     def remove(self, index: int) -> None:
-        """An LPI is no longer pending."""
+        """An LPI that is pending ceases to be."""
         self.clear(index, PENDING)
+        self.owed -= 1
 
     def configuration(self, index: int) -> int:
         """The configuration byte, as it was taken over."""
         return self.priority[index] | (0 if self.state[index] & MASKED else ENABLE)
 
+    def beyond(self, limit: int) -> Iterator[int]:
+        """Indices of those that are pending, from `limit` on; the set may change meanwhile."""
+        return (limit + index for index in _ones(self.state[limit:].translate(_IS_PENDING)))
+
     def __iter__(self) -> Iterator[int]:
         """Indices of those that are pending, in order; the set may change meanwhile."""
-        return _ones(self.state.translate(_IS_PENDING))
+        return self.beyond(0)
+
+
+def union(one: LpiSet, other: LpiSet) -> LpiSet:
+    """One of two sets, with what was pending in the other; where both have it, either's configuration counts."""
+    more, fewer = (one, other) if one.owed >= other.owed else (other, one)
+    for index in fewer:
+        if not more.holds(index):
+            more.add(index, fewer.configuration(index))
+    return more
 
 
 def _number(data: bytes | bytearray) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from irqframe_vgic import _saved
-from irqframe_vgic._v3._lpi_set import ENABLE, FIRST_LPI, PRIORITY, capacity
-from irqframe_vgic._v3._lpis import PENDBASER_MASK, PROPBASER_MASK, Lpis
+from irqframe_vgic._v3._lpi_registers import PENDBASER_MASK, PROPBASER_MASK, capacity
+from irqframe_vgic._v3._lpi_set import ENABLE, FIRST_LPI, PRIORITY
+from irqframe_vgic._v3._lpis import Lpis
 
 
 class SavedLpis(NamedTuple):

@@ -4,8 +4,10 @@
 2. An LPI is pending or not. It is pending while it is disabled too, and waits (GICR_PROPBASER page).
 3. Its byte in the configuration table counts from when it becomes pending; a later change of the byte counts from the
    next INV or INVALL. A guest must send one of these, so it cannot tell the difference.
-4. While EnableLPIs is 1 the pending state is held here. The pending table is read when EnableLPIs becomes 1, unless the
-   guest says that it is zero (GICR_PENDBASER.PTZ), and written when it becomes 0 (GICR_CTLR page).
+4. While EnableLPIs is 1 the pending state is held here, in a set that is made when the first LPI becomes pending. The
+   set goes to another redistributor as a whole, and the smaller of two is added to the larger. The pending table is
+   read when EnableLPIs becomes 1, unless the guest says that it is zero (GICR_PENDBASER.PTZ), and written when it
+   becomes 0 (GICR_CTLR page).
 5. Tables that are not RAM read as zero: nothing is enabled, nothing is pending.
 
 Counted is as in `_lifecycle`: a raise that finds the LPI pending coalesces, one that finds EnableLPIs = 0 or no such
@@ -15,7 +17,7 @@ LPI is dropped. What goes to the pending table is withdrawn, and what comes from
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import Protocol
 
 from irqframe.bits import PRIORITIES
 from irqframe.flow import Injected
@@ -23,16 +25,15 @@ from irqframe.vm import GuestMemory, VCpu
 from irqframe_vgic import _ram
 from irqframe_vgic._block import bits
 from irqframe_vgic._lifecycle import Counts
-from irqframe_vgic._v3._lpi_set import FIRST_LPI, LpiSet, capacity
-
-PROPBASER_MASK: Final = 0x070F_FFFF_FFFF_FF9F
-"""[4:0] IDbits, [9:7] and [58:56] cacheability, [11:10] shareability, [51:12] address; the others are RES0."""
-PENDBASER_MASK: Final = 0x470F_FFFF_FFFF_0F80
-"""Bit 62 PTZ, [9:7] and [58:56] cacheability, [11:10] shareability, [51:16] address; the others are RES0."""
-PTZ: Final = 1 << 62
-
-_CONFIGURATION_ADDRESS: Final = 0x000F_FFFF_FFFF_F000
-_PENDING_ADDRESS: Final = 0x000F_FFFF_FFFF_0000
+from irqframe_vgic._v3._lpi_registers import (
+    PENDBASER_MASK,
+    PROPBASER_MASK,
+    PTZ,
+    capacity,
+    configuration_table,
+    pending_table,
+)
+from irqframe_vgic._v3._lpi_set import FIRST_LPI, LpiSet, union
 
 
 class Interface(Protocol):
@@ -120,8 +121,7 @@ class Lpis:
 
     def deliver(self, intid: int) -> None:
         """The guest acknowledges: no longer pending. The caller counts, and updates."""
-        if self._waiting is not None:
-            self._waiting.remove(intid - FIRST_LPI)
+        self._withdraw(intid)
 
     # What the ITS posts
 
@@ -168,10 +168,10 @@ class Lpis:
     def move_all(self, to: Interface) -> Injected:
         """Every pending LPI goes to another CPU interface."""
         waiting = self._waiting
-        if waiting is not None and to is not self._cpu:
-            for index in waiting:
-                waiting.remove(index)
-                self._hand_over(index + FIRST_LPI, to)
+        if waiting is not None and waiting.owed and to is not self._cpu:
+            self._waiting = None
+            given = self._cpu.counts.give_many(waiting.owed)
+            to.vcpu.vm.post(to.vcpu, to.lpis.take_over_all, waiting, given, configuration_table(self.propbaser))
             self._cpu.update()
         return Injected.NOTHING
 
@@ -179,6 +179,30 @@ class Lpis:
         """A pending LPI comes from another CPU interface, out of its count of that name (`Counts.give`)."""
         self._cpu.counts.take(name)
         return self._arrive(intid)
+
+    def take_over_all(self, coming: LpiSet, given: tuple[int, int], table: int) -> Injected:
+        """Pending LPIs come from another CPU interface.
+
+        Args:
+            coming: these, which nobody else has any more.
+            given: out of which of its counts (`Counts.give_many`).
+            table: address of the configuration table that counted for them.
+        """
+        counts = self._cpu.counts
+        counts.take_many(given)
+        for index in coming.beyond(self._limit):
+            coming.remove(index)
+            self._lose()
+        if coming.owed:
+            waiting = self._waiting
+            owed = self.owed + coming.owed
+            self._waiting = now = coming if waiting is None else union(waiting, coming)
+            counts.coalesced += owed - now.owed
+            # That redistributors of one VM have different tables is UNPREDICTABLE (GICR_TYPER page, CommonLPIAff).
+            if table == configuration_table(self.propbaser):
+                now.configure_all(self._table())
+            self._cpu.update()
+        return Injected.NOTHING
 
     # State
 
@@ -190,56 +214,53 @@ class Lpis:
     def restore(self, enabled: bool, pending: Iterable[tuple[int, int]]) -> None:
         """Take over checked state, after the registers; `update` must follow."""
         self.enabled = enabled
-        self._waiting = waiting = self._allocate()
-        if waiting is not None:
-            for intid, byte in pending:
-                waiting.add(intid - FIRST_LPI, byte)
+        self._waiting = None
+        for intid, byte in pending:
+            self._add(intid - FIRST_LPI, byte)
 
     # Helpers
 
-    def _allocate(self) -> LpiSet | None:
-        count = capacity(self.propbaser) if self.enabled else 0
-        return LpiSet(count) if count else None
+    @property
+    def _limit(self) -> int:
+        """How many LPIs there are."""
+        return capacity(self.propbaser) if self.enabled else 0
+
+    def _add(self, index: int, byte: int) -> None:
+        if self._waiting is None:
+            self._waiting = LpiSet()
+        self._waiting.add(index, byte)
 
     def _load(self) -> None:
         """EnableLPIs becomes 1."""
-        self._waiting = waiting = self._allocate()
-        if waiting is None or self.pendbaser & PTZ:
+        if self.pendbaser & PTZ:
             return
-        table = _ram.load_table(self._memory, self._pending_table, len(waiting.state) // 8)
+        table = _ram.load_table(self._memory, pending_table(self.pendbaser), self._limit // 8)
         configuration = self._table() if any(table) else b""
         for at, byte in enumerate(table):
             for bit in bits(byte):
-                waiting.add(8 * at + bit, configuration[8 * at + bit])
+                self._add(8 * at + bit, configuration[8 * at + bit])
                 self._cpu.counts.resampled += 1
 
     def _unload(self) -> None:
         """EnableLPIs becomes 0."""
         waiting = self._waiting
         self._waiting = None
-        if waiting is None:
-            return
-        table = bytearray(len(waiting.state) // 8)
-        for index in waiting:
+        table = bytearray(capacity(self.propbaser) // 8)
+        for index in waiting or ():
             table[index >> 3] |= 1 << (index & 7)
             self._cpu.counts.withdrawn += 1
-        _ram.store_table(self._memory, self._pending_table, bytes(table))
+        _ram.store_table(self._memory, pending_table(self.pendbaser), bytes(table))
 
     @property
     def _memory(self) -> GuestMemory:
         return self._cpu.vcpu.vm.memory
 
-    @property
-    def _pending_table(self) -> int:
-        """Where the pending bits of LPIs begin."""
-        return (self.pendbaser & _PENDING_ADDRESS) + FIRST_LPI // 8
-
     def _table(self) -> bytes:
         """The whole configuration table."""
-        return _ram.load_table(self._memory, self.propbaser & _CONFIGURATION_ADDRESS, capacity(self.propbaser))
+        return _ram.load_table(self._memory, configuration_table(self.propbaser), self._limit)
 
     def _configuration(self, index: int) -> int:
-        byte = _ram.load(self._memory, (self.propbaser & _CONFIGURATION_ADDRESS) + index, 1)
+        byte = _ram.load(self._memory, configuration_table(self.propbaser) + index, 1)
         return byte[0] if byte else 0
 
     def _withdraw(self, intid: int) -> bool:
@@ -254,16 +275,17 @@ class Lpis:
         """An event that was counted as raised."""
         waiting = self._waiting
         index = intid - FIRST_LPI
-        if waiting is None or not 0 <= index < len(waiting.state):
-            return self._lose(Injected.DROPPED if self.enabled else Injected.DROPPED_DISABLED)
-        if waiting.holds(index):
+        if not 0 <= index < self._limit:
+            return self._lose()
+        if waiting is not None and waiting.holds(index):
             self._cpu.counts.coalesced += 1
             return Injected.COALESCED
-        waiting.add(index, self._configuration(index))
+        self._add(index, self._configuration(index))
         self._cpu.update()
         return Injected.LATCHED
 
-    def _lose(self, reason: Injected) -> Injected:
+    def _lose(self) -> Injected:
+        reason = Injected.DROPPED if self.enabled else Injected.DROPPED_DISABLED
         dropped = self._cpu.counts.dropped
         dropped[reason] = dropped.get(reason, 0) + 1
         return reason
