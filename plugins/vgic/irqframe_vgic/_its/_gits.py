@@ -66,6 +66,7 @@ def _write_cwriter(its: Its, n: int, cpu: object, value: int, lanes: int) -> Non
 
 
 def _read_creadr(its: Its, n: int, cpu: object) -> int:
+    its.resume()
     return its.queue.creadr
 
 
@@ -83,7 +84,7 @@ def _read_identification(its: Its, n: int, cpu: object) -> int:
 
 
 def _write_translater(its: Its, n: int, cpu: object, value: int, lanes: int) -> None:
-    its.message(_CPU_DEVICE, value)
+    its.store(_CPU_DEVICE, value)
 
 
 REGISTERS: Final[tuple[Row, ...]] = (

@@ -1,14 +1,16 @@
 """An ITS: registers, commands, and the translation of a message to an LPI of a CPU.
 
-1. Registers, tables and cache change under one lock, whichever vCPU writes. While it is held, work for another vCPU is
-   posted to its owner and never waited for.
+1. Registers, tables and cache change under one lock, whichever vCPU writes. While it is held, work for a vCPU is posted
+   to its owner, behind the messages that came before, and never waited for; not even if the owner is the writer.
 2. Who writes a register that has commands done takes the turn, and does them one after the other. Between two commands
-   the lock is free: that is when a SYNC waits until the owner of a vCPU has done what was posted. An LPI that moves is
-   waited for too, so that the next command finds it where it is; and so is an inbox that fills, because the vCPU may
-   not run. Who waits for the turn does what is posted to its own vCPUs meanwhile.
+   the lock is free: that is when a SYNC waits until the owner of a vCPU has done what was posted, and when the writer
+   does what was posted to its own vCPUs. An LPI that moves is waited for too, so that the next command finds it where
+   it is; and so is an inbox that fills, because the vCPU may not run. Who waits for the turn does what is posted to its
+   own vCPUs meanwhile.
 3. A message that was translated before is one look into a dictionary, without the lock. Entries are made under the
    lock, while the ITS is enabled; every command and every register that changes a mapping starts a new dictionary.
-4. The tables are in guest memory (`_tables`), so saved state is the registers.
+4. The tables are in guest memory (`_tables`), so saved state is the registers. Commands that waited when it was saved
+   are done when the guest looks at GITS_CREADR, or a vCPU is loaded.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from irqframe.flow import Injected, MmioClaim
@@ -27,13 +30,12 @@ from irqframe_vgic._its._parameters import ItsParameters
 from irqframe_vgic._its._queue import CBASER_MASK, OFFSET_MASK, Queue, capacity
 from irqframe_vgic._its._tables import Tables
 from irqframe_vgic._registers import Frame
+from irqframe_vgic._shared import CROWDED, patiently
 from irqframe_vgic._v3._lpis import Interface
 
 MAX_CACHED: Final = 4096
 """Translations that are remembered; one more, and all are forgotten."""
 
-_CROWDED: Final = 256
-"""An inbox with more than that is waited for."""
 _PATIENCE: Final = 0.001
 """Seconds between two looks at the own inboxes."""
 
@@ -131,6 +133,14 @@ class Its:
             return found
         return self._vm.post(*found)
 
+    def store(self, device: int, event: int) -> None:
+        """A CPU writes a message: as often as the guest likes, so it waits while the LPI's CPU has much to do."""
+        found = self._cache.get((device, event)) or self._look_up(device, event)
+        if isinstance(found, Injected):
+            self._vm.count_drop(found)
+            return
+        patiently(self._vm, *found)
+
     def _look_up(self, device: int, event: int) -> Cached | Injected:
         """Translate a message for the first time; or why it is dropped."""
         with self._lock:
@@ -193,6 +203,15 @@ class Its:
         while self._do_one():
             while self._awaited:
                 self._awaited.pop().call(_nothing)
+            self._vm.drain_owned()
+
+    def resume(self) -> None:
+        """Do the commands that wait, unless somebody does them now."""
+        if self.enabled and self.queue.waits and self._turn.acquire(blocking=False):
+            try:
+                self._run()
+            finally:
+                self._turn.release()
 
     def _do_one(self) -> bool:
         """Do the next command, and tell whether there was one."""
@@ -214,9 +233,9 @@ class Its:
         return None if found is None or target is None else Translation(target, found.intid)
 
     def post(self, target: Interface, work: Callable[..., Injected], *args: object) -> None:
-        """Have the owner of `target` do `work(*args)`."""
-        self._vm.post(target.vcpu, work, *args)
-        if len(target.vcpu.inbox) > _CROWDED:
+        """Have the owner of `target` do `work(*args)`, behind what was posted before; never at once."""
+        target.vcpu.post(partial(work, *args))
+        if len(target.vcpu.inbox) > CROWDED:
             self.synchronise(target)
 
     def synchronise(self, target: Interface) -> None:

@@ -83,6 +83,12 @@ class Gicv3(Gic[CpuInterface, _tree.Layout]):
             raise VmError(errno.EINVAL, f"the GIC has no shared line {pin}")
         return pin - MAX_SPIS + FIRST_ESPI
 
+    @hookimpl
+    def irqchip_vcpu_load(self, vcpu: VCpu) -> None:
+        gic: Distributor = vcpu.vm.chip_data
+        for its in gic.its:
+            its.resume()
+
     # Messages
 
     def set_message(self, entry: RoutingEntry, vm: Vm) -> Injected:

@@ -11,6 +11,7 @@ from typing import Final
 
 from irqframe_vgic._intids import FIRST_ESPI, MAX_INTIDS, PRIVATE
 from irqframe_vgic._registers import DOUBLEWORD, WORD, Decoded, Register, decode
+from irqframe_vgic._shared import CROWDED
 from irqframe_vgic._v3._arrays import Range, arrays
 from irqframe_vgic._v3._distributor import CTLR_FIXED, CTLR_MASK, Distributor
 from irqframe_vgic._v3._identification import IDENTIFICATION_OFFSET, identification
@@ -21,6 +22,8 @@ from irqframe_vgic._v3._lpi_set import ID_BITS
 SETSPI: Final = 0x0040
 CLRSPI: Final = 0x0048
 """Offsets of the doorbells that raise and lower an SPI."""
+MESSAGE_INTID: Final = 0x1FFF
+"""The bits of a message that count."""
 
 # GICD_TYPER.
 _ESPI: Final = 1 << 8
@@ -41,7 +44,7 @@ def _write_ctlr(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: 
 
 def _read_typer(gic: Distributor, n: int, cpu: CpuInterface) -> int:
     parameters = gic.parameters
-    id_bits = ID_BITS if parameters.lpis else parameters.intid_bits
+    id_bits = ID_BITS if parameters.lpis else max(parameters.intid_bits, (parameters.span - 1).bit_length())
     value = parameters.words - 1 | id_bits - 1 << 19 | _A3V
     if parameters.espis:
         value |= _ESPI | parameters.espis // 32 - 1 << 27
@@ -83,9 +86,17 @@ def _write_clrspi(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes
     _message(gic, value, 0)
 
 
-def _message(gic: Distributor, intid: int, level: int) -> None:
-    if gic.parameters.mbis and intid in gic.homes:
+def _message(gic: Distributor, data: int, level: int) -> None:
+    intid = data & MESSAGE_INTID
+    home = gic.homes.get(intid)
+    if gic.parameters.mbis and home is not None:
         gic.message(intid, level)
+        if len(home.vcpu.inbox) > CROWDED:
+            home.vcpu.call(_nothing)
+
+
+def _nothing() -> None:
+    """What is posted behind the messages of a guest, which may store as many as it likes."""
 
 
 _ROUTE: Final = "[39:32] Aff3, [23:16] Aff2, [15:8] Aff1, [7:0] Aff0; bit 31: any CPU that participates"
@@ -103,7 +114,8 @@ _OWN: Final[tuple[Register[Distributor, CpuInterface], ...]] = (
     Register(
         "GICD_TYPER",
         0x0004,
-        "[4:0] ITLinesNumber, 8 and [31:27] extended SPIs, 17 LPIS, [23:19] IDbits - 1, 24 A3V, 25 No1N, 26 RSS",
+        "[4:0] ITLinesNumber, 8 and [31:27] extended SPIs, 16 MBIS, 17 LPIS, [23:19] IDbits - 1, 24 A3V, 25 No1N, "
+        "26 RSS",
         "Interrupt Controller Type Register",
         _read_typer,
         reset="from the machine",
@@ -119,7 +131,7 @@ _OWN: Final[tuple[Register[Distributor, CpuInterface], ...]] = (
     Register(
         "GICD_SETSPI_NSR",
         SETSPI,
-        "an INTID: an edge of that SPI, or its level rises; if TYPER.MBIS is 1",
+        "[12:0] an INTID: an edge of that SPI, or its level rises; if TYPER.MBIS is 1",
         "Set Non-secure SPI Pending Register",
         write=_write_setspi,
         widths=(2, WORD),
@@ -127,7 +139,7 @@ _OWN: Final[tuple[Register[Distributor, CpuInterface], ...]] = (
     Register(
         "GICD_CLRSPI_NSR",
         CLRSPI,
-        "an INTID: the level of that SPI falls; if TYPER.MBIS is 1",
+        "[12:0] an INTID: the level of that SPI falls; if TYPER.MBIS is 1",
         "Clear Non-secure SPI Pending Register",
         write=_write_clrspi,
         widths=(2, WORD),

@@ -15,6 +15,7 @@ from irqframe_vgic._registers import DOUBLEWORD, WORD, Decoded, Frame, Register,
 from irqframe_vgic._v3._arrays import Range, arrays
 from irqframe_vgic._v3._identification import IDENTIFICATION_OFFSET, identification
 from irqframe_vgic._v3._interface import CHILDREN_ASLEEP, DPG, PROCESSOR_SLEEP, CpuInterface
+from irqframe_vgic._v3._lpi_registers import PTZ
 from irqframe_vgic._v3._lpi_set import FIRST_LPI
 
 SGI_FRAME: Final = 0x1_0000
@@ -87,7 +88,8 @@ def _write_propbaser(own: CpuInterface, n: int, cpu: CpuInterface, value: int, l
 
 
 def _read_pendbaser(own: CpuInterface, n: int, cpu: CpuInterface) -> int:
-    return own.lpis.pendbaser
+    pendbaser = own.lpis.pendbaser
+    return pendbaser if own.gic.parameters.shows_ptz else pendbaser & ~PTZ
 
 
 def _write_pendbaser(own: CpuInterface, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
@@ -164,7 +166,7 @@ RD_REGISTERS: Final[tuple[Register[CpuInterface, CpuInterface], ...]] = (
     Register(
         "GICR_PENDBASER",
         0x0078,
-        "[51:16] address of the LPI pending table, 62 PTZ; read-only while EnableLPIs is 1",
+        "[51:16] address of the LPI pending table, 62 PTZ, which need not read back; read-only while EnableLPIs is 1",
         "Redistributor LPI Pending Table Base Address Register",
         _read_pendbaser,
         _write_pendbaser,

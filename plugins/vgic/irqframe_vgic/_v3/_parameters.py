@@ -33,7 +33,8 @@ class Parameters:
         range_selector: whether SGIs reach CPUs whose Aff0 is 16 or more (GICD_TYPER page, RSS).
         direct_invalidation: whether GICR_INVLPIR, GICR_INVALLR and GICR_SYNCR are there (GICR_CTLR page, IR).
         common_lpi_affinity: GICR_TYPER.CommonLPIAff.
-        intid_bits: INTIDs' bits that GICD_TYPER tells, without LPIs.
+        shows_ptz: whether GICR_PENDBASER.PTZ reads as it was written; else as 0.
+        intid_bits: INTIDs' bits that GICD_TYPER tells, without LPIs; more if there are extended INTIDs.
         icc_ctlr: the read-only bits of ICC_CTLR_EL1.
         mbis: whether messages to the distributor raise SPIs (GICD_TYPER page, MBIS).
         iidr: GICD_IIDR and GICR_IIDR.
@@ -52,6 +53,7 @@ class Parameters:
     range_selector: bool
     direct_invalidation: bool
     common_lpi_affinity: int
+    shows_ptz: bool
     intid_bits: int
     icc_ctlr: int
     mbis: bool
@@ -114,6 +116,7 @@ IMPLEMENTATIONS: Final[Mapping[str, Parameters]] = {
         range_selector=True,
         direct_invalidation=True,
         common_lpi_affinity=0,
+        shows_ptz=False,
         intid_bits=10,
         icc_ctlr=0x4_8400,
         mbis=False,
@@ -134,6 +137,7 @@ IMPLEMENTATIONS: Final[Mapping[str, Parameters]] = {
         range_selector=False,
         direct_invalidation=False,
         common_lpi_affinity=1,
+        shows_ptz=True,
         intid_bits=16,
         icc_ctlr=0x8C00,
         mbis=False,

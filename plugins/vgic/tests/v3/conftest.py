@@ -76,14 +76,20 @@ class Board:
     """A VM with a GICv3, set up from the tree above; the calling thread owns every vCPU."""
 
     def __init__(
-        self, cpus: int, implementation: str, its: bool, mpidrs: tuple[int, ...], options: dict[str, str]
+        self,
+        cpus: int,
+        implementation: str,
+        its: bool,
+        mpidrs: tuple[int, ...],
+        options: dict[str, str],
+        tree: str = "",
     ) -> None:
         self.vm = Vm(memory=[(RAM, RAM_SIZE)], timer_intids=(None, None), pmu_intid=None)
         self.chip = Gicv3(options={"implementation": implementation, **options})
         self.vm.create_irqchip(self.chip, "gicv3")
         for index in range(cpus):
             self.vm.create_vcpu(mpidr=mpidrs[index] if mpidrs else None)
-        intc = parse_dts(DTS, "board.dts").root.children["intc@8000000"]
+        intc = parse_dts(DTS + tree, "board.dts").root.children["intc@8000000"]
         self.vm.flow.call("configure", self.vm, (intc, intc.children["its@8080000"]) if its else (intc,))
         self.vm.finalize()
         self.acknowledged: list[list[int]] = [[] for _ in range(cpus)]
@@ -230,7 +236,10 @@ BoardFactory = Callable[..., Board]
 
 @pytest.fixture
 def board() -> Iterator[BoardFactory]:
-    """Makes boards: board(cpus=1, implementation="kvm", its=False, mpidrs=(), **options), () for the VM's own."""
+    """Makes boards: board(cpus=1, implementation="kvm", its=False, mpidrs=(), tree="", **options).
+
+    `mpidrs` are the VM's own if there are none, `tree` is source behind that of the board.
+    """
     with ExitStack() as stack:
 
         def make(
@@ -238,9 +247,10 @@ def board() -> Iterator[BoardFactory]:
             implementation: str = "kvm",
             its: bool = False,
             mpidrs: tuple[int, ...] = (),
+            tree: str = "",
             **options: str,
         ) -> Board:
-            made = Board(cpus, implementation, its, mpidrs, options)
+            made = Board(cpus, implementation, its, mpidrs, options, tree)
             stack.callback(made.vm.destroy)
             stack.enter_context(made.vm.adopted())
             return made

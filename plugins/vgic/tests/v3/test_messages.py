@@ -1,0 +1,116 @@
+"""Messages that raise SPIs, and the registers of LPIs without an ITS's commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+TYPER, SETSPI, CLRSPI = 0x0004, 0x0040, 0x0048
+PENDBASER, INVLPIR, INVALLR = 0x0078, 0x00A0, 0x00B0
+PROP = 0x4010_0000
+MBIS, PTZ = 1 << 16, 1 << 62
+
+MESSAGES = "&{/intc@8000000} { msi-controller; mbi-ranges = <64 32>; };"
+USER = "/ { user { interrupt-parent = <&{/intc@8000000}>; interrupts = <%s>; }; };"
+
+
+# The redistributor
+
+
+@pytest.mark.parametrize(("register", "value"), [(INVLPIR, 8200), (INVALLR, 0)])
+def test_the_redistributor_reads_the_configuration_again(board: Any, register: int, value: int) -> None:
+    made = board(its=True).on()
+    made.lpis_on({8200: 0xA0})
+    made.vm.memory.write(PROP + 8, b"\xa0")
+    made.map_event(3, 0, 8200, 0)
+    made.message(3, 0)
+    assert not made.irq()
+    made.vm.memory.write(PROP + 8, b"\xa1")
+    made.rw(0, register, 1 << 32 | value, size=8)
+    assert made.irq() and made.iar() == 8200
+
+
+def test_an_lpi_alone_is_read_again(board: Any) -> None:
+    made = board(its=True).on()
+    made.lpis_on({8200: 0xA0, 8201: 0xA0})
+    made.map_event(3, 0, 8200, 0)
+    made.message(3, 0)
+    made.vm.memory.write(PROP + 8, b"\xa0")
+    made.rw(0, INVLPIR, 8201, size=8)
+    assert made.irq()
+    made.rw(0, INVLPIR, 8200, size=4)
+    assert not made.irq()
+
+
+def test_without_direct_invalidation_the_stores_do_nothing(board: Any) -> None:
+    made = board(implementation="qemu", its=True).on()
+    made.lpis_on({8200: 0xA0})
+    made.map_event(3, 0, 8200, 0)
+    made.message(3, 0)
+    made.vm.memory.write(PROP + 8, b"\xa0")
+    made.rw(0, INVLPIR, 8200, size=8)
+    made.rw(0, INVALLR, 0, size=8)
+    assert made.irq()
+
+
+@pytest.mark.parametrize(("implementation", "read"), [("kvm", 0), ("qemu", PTZ)])
+def test_ptz_reads_as_the_implementation_has_it(board: Any, implementation: str, read: int) -> None:
+    """It is write-only (GICR_PENDBASER page), and counts all the same; QEMU keeps it."""
+    made = board(implementation=implementation, its=True)
+    made.rw(0, PENDBASER, PTZ | 0x4020_0000, size=8)
+    assert made.rr(0, PENDBASER, size=8) == read | 0x4020_0000
+    assert made.rr(0, PENDBASER + 4) == read >> 32
+    made.rw(0, PENDBASER, 0x4030_0000)
+    assert made.vm.vcpus[0].chip.lpis.pendbaser == PTZ | 0x4030_0000
+
+
+# The distributor
+
+
+def id_bits(made: Any) -> int:
+    return (made.r(TYPER) >> 19 & 0x1F) + 1
+
+
+def test_typer_tells_of_messages_if_the_tree_has_spis_for_them(board: Any) -> None:
+    assert not board().r(TYPER) & MBIS
+    assert board(tree=MESSAGES).r(TYPER) & MBIS
+
+
+@pytest.mark.parametrize(
+    ("implementation", "specifier", "bits"),
+    [
+        ("kvm", "0 4 1", 10),
+        ("kvm", "3 0 4", 11),
+        ("kvm", "2 0 4", 13),
+        ("kvm", "2 1023 4", 13),
+        ("qemu", "0 4 1", 16),
+        ("qemu", "2 0 4", 16),
+    ],
+)
+def test_typer_tells_of_ids_as_large_as_there_are(board: Any, implementation: str, specifier: str, bits: int) -> None:
+    assert id_bits(board(implementation=implementation, tree=USER % specifier)) == bits
+
+
+def test_the_upper_bits_of_a_message_do_not_count(board: Any) -> None:
+    made = board(tree=MESSAGES).on()
+    made.enable(70, edge=True)
+    made.w(SETSPI, 0xFFFF_E000 | 70)
+    assert made.iar() == 70
+    made.eoi(70)
+    made.w(SETSPI, 1 << 12 | 70)
+    assert not made.irq()
+
+
+def test_stores_of_a_cpu_wait_while_the_target_has_much_to_do(board: Any) -> None:
+    made = board(cpus=2, tree=MESSAGES).on()
+    made.enable(70, edge=True, route=1)
+    target = made.vm.vcpus[1]
+    target.release()
+    most = 0
+    for _ in range(1000):
+        made.w(SETSPI, 70)
+        most = max(most, len(target.inbox))
+    target.adopt()
+    target.drain()
+    assert most <= 300 and made.counters(1).raised == 1000 and made.iar(1) == 70
