@@ -39,12 +39,21 @@ def check_gicv3(tree: Tree, refs: Sequence[InterruptRef], cpus: int) -> list[Fin
 
 def partition(ref: InterruptRef) -> Node | None:
     """The partition of CPUs that an interrupt belongs to; None if it names none."""
-    cells = ref.specifier
-    if len(cells) <= _PARTITION or not cells[_PARTITION] or _COMPATIBLE not in ref.controller.compatible:
+    if not _names_one(ref):
         return None
     parent = ref.controller.children.get("ppi-partitions")
     every = parent.children.values() if parent is not None else ()
-    return next((node for node in every if node.phandle == cells[_PARTITION]), None)
+    return next((node for node in every if node.phandle == ref.specifier[_PARTITION]), None)
+
+
+def names_none(ref: InterruptRef) -> bool:
+    """Whether a PPI's fourth cell names a partition that is not there (E0629)."""
+    return _names_one(ref) and ref.specifier[0] in _PPIS and partition(ref) is None
+
+
+def _names_one(ref: InterruptRef) -> bool:
+    cells = ref.specifier
+    return len(cells) > _PARTITION and cells[_PARTITION] != 0 and _COMPATIBLE in ref.controller.compatible
 
 
 def cpus_of(ref: InterruptRef, cpus: Sequence[Cpu]) -> frozenset[int] | None:

@@ -2,7 +2,7 @@
 
 1. A line that is level-triggered may be shared; an edge, a message and a per-CPU interrupt need one of their own
    (E0604): two edges become one, a message's line is not the wire's, and a PPI has one handler on each CPU. Partitions
-   of CPUs have one each.
+   of CPUs have one each, as long as no CPU is in two. A PPI whose partition is not there (E0629) is compared with none.
 2. Lines that the irqchip does not have are found before it is built, if it says how many there are: at a wired source
    (E0603), and at the property that gives lines to messages (E0611).
 3. Where a node does not say which lines its messages raise, the irqchip's default is taken, and a clash with it is one
@@ -13,13 +13,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, chain, islice
 
 from irqframe.dt import InterruptRef, MsiRef, Node, Tree, bounded
 from irqframe.errors import Finding, PluginError, Span
 from irqframe.flow import Flow, Lines, MessageLines, Source, SourceKind, blaming
-from irqframe.machine._gicv3 import partition
+from irqframe.machine._gicv3 import names_none, partition
 from irqframe.machine._lines import trigger_words
 from irqframe.machine._overlap import nested
 
@@ -47,26 +47,42 @@ def check_exclusive(refs: Sequence[InterruptRef], sources: Sequence[Source | Non
     """A finding (E0604) for each source on a line that another has, unless all on it are shared and level-triggered."""
     used: dict[tuple[SourceKind, int], list[_Used]] = {}
     for ref, source in zip(refs, sources, strict=True):
-        if source is not None:
+        if source is not None and not (source.kind is SourceKind.PPI and names_none(ref)):
             used.setdefault((source.kind, source.number), []).append((ref, source))
-    alone = (
-        group
+    return bounded(
+        _clash(user, first)
         for (kind, _), users in used.items()
-        if kind is not SourceKind.SPI or not all(source.trigger.is_level for _, source in users)
-        for group in (_by_partition(users) if kind is SourceKind.PPI else (users,))
+        for user, first in (_per_cpu if kind is SourceKind.PPI else _alone)(users)
     )
-    return bounded(_clash(user, users[0]) for users in alone for user in islice(users, 1, None))
 
 
-def _by_partition(users: Sequence[_Used]) -> Iterable[Sequence[_Used]]:
-    """The users of a PPI that have CPUs in common, as far as partitions tell."""
-    groups: dict[int, list[_Used]] = {}
-    for ref, source in users:
-        of = partition(ref)
+def _alone(users: Sequence[_Used]) -> Iterator[tuple[_Used, _Used]]:
+    """Each user of a shared line but the first, with that one, unless they can all share it."""
+    if not all(source.trigger.is_level for _, source in users):
+        for user in islice(users, 1, None):
+            yield user, users[0]
+
+
+def _per_cpu(users: Sequence[_Used]) -> Iterator[tuple[_Used, _Used]]:
+    """Each user of a PPI that has a CPU which an earlier one has, with that one."""
+    every: _Used | None = None
+    by_partition: dict[int, _Used] = {}
+    by_cpu: dict[int, _Used] = {}
+    for user in users:
+        of = partition(user[0])
         if of is None:
-            return (users,)
-        groups.setdefault(id(of), []).append((ref, source))
-    return groups.values()
+            other = users[0]
+            every = every or user
+        elif id(of) in by_partition:
+            other = by_partition[id(of)]
+        else:
+            own = of.cells("affinity")
+            other = next((every or by_cpu[cpu] for cpu in own if every or cpu in by_cpu), user)
+            by_partition[id(of)] = user
+            for cpu in own:
+                by_cpu.setdefault(cpu, user)
+        if other is not user:
+            yield user, other
 
 
 def check_lines(
@@ -133,7 +149,9 @@ def _given(
 def _clash(user: _Used, first: _Used) -> Finding:
     (ref, source), (other, others) = user, first
     line = f"{source.kind.value} {source.number}"
-    if source.kind is SourceKind.PPI:
+    if source.kind is SourceKind.PPI and _are_apart(ref, other):
+        expected = "a line of its own, or partitions without a CPU in common"
+    elif source.kind is SourceKind.PPI:
         expected = "a line of its own: each CPU hands a PPI to one device"
     elif source.trigger.is_level != others.trigger.is_level:
         expected = "the same trigger at both, level: an edge on a line that another holds high is lost"
@@ -153,6 +171,12 @@ def _clash(user: _Used, first: _Used) -> Finding:
         found=triggers,
         related=((other.span, "the other"),),
     )
+
+
+def _are_apart(ref: InterruptRef, other: InterruptRef) -> bool:
+    """Whether two users of a PPI have a partition each."""
+    one, two = partition(ref), partition(other)
+    return one is not None and two is not None and one is not two
 
 
 def _no_line(ref: InterruptRef, source: Source, count: int) -> Finding:

@@ -43,7 +43,18 @@ def messages(node: NodeRef) -> MessageLines:
     return MessageLines(node.path, range(first, first + count), "messages" if node.has("messages") else "")
 
 
+class Parted(Irqchip):
+    """Two cells: number, trigger. Four: a GICv3's, with the number as it is."""
+
+    compatible = ("test,lined", "arm,gic-v3")
+
+    @hookimpl
+    def irqchip_translate(self, node: NodeRef, cells: tuple[int, ...]) -> Source:
+        return Source(SourceKind.PPI if len(cells) == 4 else SourceKind.SPI, cells[-3], Trigger(cells[2]))
+
+
 LINED = Plugin("lined", "irqframe-lined", "1", "lined:Lined", Lined)
+PARTED = Plugin("parted", "irqframe-parted", "1", "parted:Parted", Parted)
 
 MACHINE = """\
 /dts-v1/;
@@ -245,6 +256,56 @@ def test_what_comes_near_and_is_right(devices: str) -> None:
 )
 def test_what_needs_no_irqchip_and_is_right(devices: str) -> None:
     assert findings(devices, ())[1] == []
+
+
+PARTS = """\
+	gic: gic@8000 {
+		compatible = "test,lined", "arm,gic-v3";
+		reg = <0x8000 0x10000>, <0x100000 0x40000>;
+		interrupt-controller;
+		#address-cells = <0>;
+		#interrupt-cells = <4>;
+		ppi-partitions {
+			both: both { affinity = <&cpu0 &cpu1>; };
+			one: one { affinity = <&cpu0>; };
+			two: two { affinity = <&cpu1>; };
+			again: again { affinity = <&cpu1>; };
+			none: none { affinity = <>; };
+		};
+	};
+	a { interrupts-extended = <&gic 1 107 4 FIRST>; };
+	b { interrupts-extended = <&gic 1 107 4 SECOND>; };
+	c { interrupts-extended = <&gic 1 107 4 &none>; };
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "found"),
+    [
+        ("&one", "&two", []),
+        ("&one", "&one", ["E0604"]),
+        ("&one", "&both", ["E0604"]),
+        ("&both", "&two", ["E0604"]),
+        ("&two", "&again", ["E0604"]),
+        ("&both", "&none", ["E0604"]),
+        ("&one", "0", ["E0604"]),
+        ("0", "&one", ["E0604"]),
+        # What names nothing is one fault.
+        ("&one", "0x77", ["E0629"]),
+        ("0x77", "&one", ["E0629"]),
+        ("0", "0x77", ["E0629"]),
+    ],
+)
+def test_partitions_share_a_ppi_if_no_cpu_is_in_two(first: str, second: str, found: list[str]) -> None:
+    _, every = findings(PARTS.replace("FIRST", first).replace("SECOND", second), (PARTED,))
+    assert [one.code for one in every if one.code != "W0623"] == found
+
+
+def test_what_partitions_with_a_cpu_in_common_are_told() -> None:
+    _, every = findings(PARTS.replace("FIRST", "&one").replace("SECOND", "&both"), (PARTED,))
+    (finding,) = [one for one in every if one.code == "E0604"]
+    assert finding.path == "/b" and "/a" in finding.message
+    assert finding.expected == "a line of its own, or partitions without a CPU in common"
 
 
 def test_one_cpu_may_have_its_timer_on_a_shared_line() -> None:
