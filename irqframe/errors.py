@@ -4,6 +4,7 @@
      +-- InputError         what the user gave is wrong: one finding per fault, each with its place
      +-- PluginError        a plugin broke the contract of the hook spec
      +-- VmError            an operation on the VM was refused; `errno` is what the reference returns
+          +-- NodeError     because of what a node of the device tree says; the core makes a finding of it
      +-- GuestError         the scripted guest saw what must not happen
      +-- SpecifierError     an irqchip does not serve an interrupt; the core makes a finding of it
           +-- TriggerError  because of its trigger alone
@@ -128,6 +129,40 @@ class VmError(IrqframeError):
     def __init__(self, errno: int, message: str) -> None:
         super().__init__(f"{message} [{_errno.errorcode.get(errno, errno)}]", errno)
         self.reason = message
+
+
+class NodeError(VmError):
+    """What a node of the device tree says cannot be, in a way that no binding can tell; its errno is EINVAL.
+
+    A chip raises it from `irqchip_configure`; the core makes a finding of it, at the cell.
+
+    Attributes:
+        node: path of the node.
+        property: which of its properties says so; "" for the node as a whole.
+        cell: which cell of the property is wrong, from 0.
+        expected: what would have been right, "" if the message says it.
+        found: what stands there, "" if the message says it.
+        hint: what to do, "" if nothing is known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        node: str,
+        property: str = "",
+        cell: int = 0,
+        *,
+        expected: str = "",
+        found: str = "",
+        hint: str = "",
+    ) -> None:
+        super().__init__(_errno.EINVAL, message)
+        self.node = node
+        self.property = property
+        self.cell = cell
+        self.expected = expected
+        self.found = found
+        self.hint = hint
 
 
 class GuestError(IrqframeError):

@@ -13,6 +13,7 @@ from irqframe.errors import (
     GuestError,
     InputError,
     IrqframeError,
+    NodeError,
     PluginError,
     Span,
     SpecifierError,
@@ -20,7 +21,7 @@ from irqframe.errors import (
     VmError,
 )
 
-FAMILY = {InputError, PluginError, VmError, GuestError, SpecifierError, TriggerError}
+FAMILY = {InputError, PluginError, VmError, NodeError, GuestError, SpecifierError, TriggerError}
 
 
 def test_one_family() -> None:
@@ -51,6 +52,13 @@ def test_plugin_error_names_the_plugin() -> None:
     error = PluginError("rvic", "breaks")
     assert (error.plugin, error.errno) == ("rvic", None)
     assert str(error) == "plugin 'rvic': breaks"
+
+
+def test_node_error_names_the_cell() -> None:
+    error = NodeError("too small", "/intc", "reg", 3, expected="more", found="less", hint="grow")
+    assert isinstance(error, VmError) and error.errno == errno.EINVAL
+    assert (error.reason, error.node, error.property, error.cell) == ("too small", "/intc", "reg", 3)
+    assert (error.expected, error.found, error.hint) == ("more", "less", "grow")
 
 
 def test_specifier_error_names_the_cell() -> None:

@@ -416,6 +416,7 @@ def irqchip_configure(vm: VmRef, nodes: Sequence[NodeRef]) -> None:
         nodes: every node whose `compatible` is the irqchip's, in the order of the tree.
 
     Raises:
+        NodeError: for a property that says what cannot be; it is told at its place.
         VmError: EINVAL for parameters that contradict each other.
         SpecifierError: likewise.
 

@@ -8,6 +8,7 @@ from irqframe.dt import addresses, is_enabled
 from irqframe.errors import Finding, InputError, SpecifierError, VmError
 from irqframe.flow import Irqchip, Source, SourceKind, blaming
 from irqframe.machine._model import Default, Machine
+from irqframe.machine._refused import refused
 from irqframe.vm import QUIRKS, Clock, GuestMemory, Vm
 
 
@@ -102,7 +103,7 @@ def _build(
         if not vm.finalized:
             vm.finalize()
     except (SpecifierError, VmError) as error:
-        raise InputError([_refused(machine, error)]) from error
+        raise InputError([refused(machine, error)]) from error
     unrouted = _unrouted(machine, vm)
     if unrouted:
         raise InputError(unrouted)
@@ -151,9 +152,3 @@ def _unused(machine: Machine, vm: Vm) -> Iterator[Default]:
 
 def _number(source: Source | None) -> int | None:
     return source.number if source is not None else None
-
-
-def _refused(machine: Machine, error: SpecifierError | VmError) -> Finding:
-    node = machine.controllers[0] if machine.controllers else machine.tree.root
-    reason = error.reason if isinstance(error, VmError) else error
-    return Finding("E0607", f"{machine.irqchip} refuses the machine: {reason}", node.span, node.path)

@@ -8,7 +8,7 @@ from irqframe.vm._memory import GuestMemory
 from irqframe.vm._registry import MPIDR_AFFINITY, default_mpidr
 from irqframe.vm._routing import MAX_ROUTES, GsiRouting
 from irqframe.vm._timer import PHYSICAL_TIMER_INTID, PMU_INTID, VIRTUAL_TIMER_INTID, Pmu, Timer
-from irqframe.vm._traps import NOT_SUPPORTED, HypercallBus, MmioBus, SysregBus, UndefinedInstructionError
+from irqframe.vm._traps import NOT_SUPPORTED, HypercallBus, MmioBus, OverlapError, SysregBus, UndefinedInstructionError
 from irqframe.vm._vcpu import VCpu
 from irqframe.vm._vm import QUIRKS, Vm
 
@@ -31,6 +31,7 @@ __all__ = [
     "IrqType",
     "Irqfds",
     "MmioBus",
+    "OverlapError",
     "Pmu",
     "SysregBus",
     "Timer",

@@ -33,6 +33,18 @@ class UndefinedInstructionError(VmError):
     """The guest used a system register that is not there, or in a direction that it does not have."""
 
 
+class OverlapError(VmError):
+    """Two frames lie on the same address; its errno is EEXIST.
+
+    Attributes:
+        frames: name and first address of the two, the later one first.
+    """
+
+    def __init__(self, one: MmioClaim, other: MmioClaim) -> None:
+        super().__init__(errno.EEXIST, f"{one.name} at {one.base:#x} overlaps {other.name} at {other.base:#x}")
+        self.frames = ((one.name, one.base), (other.name, other.base))
+
+
 class HypercallBus:
     """Hypercalls by function id."""
 
@@ -99,14 +111,15 @@ class MmioBus:
         """Serve a frame.
 
         Raises:
-            VmError: EINVAL for a frame that is no address range, EEXIST if it overlaps another.
+            VmError: EINVAL for a frame that is no address range.
+            OverlapError: if it overlaps another.
         """
         if claim.size <= 0 or claim.base < 0 or claim.base + claim.size > 1 << 64:
             raise VmError(errno.EINVAL, f"{claim.name}: {claim.base:#x} of {claim.size:#x} bytes is no address range")
         at = bisect_right(self._bases, claim.base)
         for other in self._frames[max(at - 1, 0) : at + 1]:
             if claim.base < other.base + other.size and other.base < claim.base + claim.size:
-                raise VmError(errno.EEXIST, f"{claim.name} at {claim.base:#x} overlaps {other.name} at {other.base:#x}")
+                raise OverlapError(claim, other)
         self._frames.insert(at, claim)
         self._bases.insert(at, claim.base)
 

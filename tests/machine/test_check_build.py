@@ -60,3 +60,47 @@ def test_frames_that_the_irqchip_leaves_unused() -> None:
         one for one in load_machine(parse_dts(gicv2.replace(before, after), "m.dts")).defaults if "frames" in one.what
     ]
     assert unused.value == "none for `reg` entries 2, 3 (from 0): gicv2 serves nothing there"
+
+
+GICV3 = EXAMPLE.with_name("virt-gicv3.dts")
+REG = "reg = <0x00 0x8000000 0x00 0x10000 0x00 0x80a0000 0x00 0xf60000>;"
+ONE, TWO = "\t\t#redistributor-regions = <0x01>;", "#redistributor-regions = <2>;"
+ITS = "reg = <0x00 0x8080000 0x00 0x20000>"
+TWICE = "reg = <0x00 0x8000000 0x00 0x10000>, <0x00 0x80a0000 0x00 0x40000>, <0x00 0x80a0000 0x00 0x40000>;"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "path", "place", "says"),
+    [
+        (REG, REG.replace("0x10000", "0x1000"), "/intc@8000000", "0x00", "the distributor of /intc@8000000 is too"),
+        (REG, f"{REG} redistributor-stride = <0 0x10000>;", "/intc@8000000", "0", "would lie on each other"),
+        ("\t\tranges;\n", "\n", "/intc@8000000/its@8080000", "its@8080000", "/intc@8000000 has no `ranges`"),
+        (f"{REG}\n{ONE}", f"{TWICE} {TWO}", "/intc@8000000", "0x00", "GICR at 0x80a0000 overlaps GICR at 0x80a0000"),
+        (ITS, ITS.replace("0x8080000", "0x8000000"), "/intc@8000000", "0x00", "GITS at 0x8000000 overlaps GICD"),
+    ],
+)
+def test_what_an_irqchip_refuses_is_told_where_it_is_written(
+    before: str, after: str, path: str, place: str, says: str
+) -> None:
+    text = GICV3.read_text(encoding="utf-8")
+    assert text.count(before) == 1
+    changed = text.replace(before, after)
+    with pytest.raises(InputError) as caught:
+        load_machine(parse_dts(changed, "m.dts"))
+    (finding,) = [one for one in caught.value.findings if one.is_error]
+    assert (finding.code, finding.path) == ("E0607", path)
+    assert says in finding.message
+    line = changed.split("\n")[finding.span.line - 1]
+    assert line[finding.span.column - 1 : finding.span.end_column - 1] == place
+    assert finding.expected
+
+
+def test_frames_on_the_same_addresses_are_told_with_both_places() -> None:
+    text = GICV3.read_text(encoding="utf-8").replace(ITS, ITS.replace("0x8080000", "0x80a0000"))
+    with pytest.raises(InputError) as caught:
+        load_machine(parse_dts(text, "m.dts"))
+    (finding,) = [one for one in caught.value.findings if one.is_error]
+    assert finding.found == "0x80a0000..0x8ffffff"
+    ((other, says),) = finding.related
+    assert says == "`reg` of /intc@8000000/its@8080000: 0x80a0000..0x80bffff"
+    assert "reg = <0x00 0x80a0000" in text.split("\n")[other.line - 1]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from irqframe_vgic import Gicv2
 
-from irqframe import SpecifierError, TriggerError, VmError
+from irqframe import NodeError, SpecifierError, TriggerError, VmError
 from irqframe.dt import Node, parse_dts
 from irqframe.flow import DescribeRequest, Lines, MessageLines, NodeSpec, Source, SourceKind, Trigger
 from irqframe.vm import Vm
@@ -298,9 +298,12 @@ def test_frames_are_where_the_cpus_see_them() -> None:
     [
         ((), "must have one GIC"),
         (nodes(INTC, INTC.replace("8000000 {", "9000000 {")), "must have one GIC"),
-        (nodes(INTC.replace(", <0 0x8010000 0 0x2000>", "")), "'reg' must reach the CPUs"),
-        (nodes(INTC.replace("0x8000000 0 0x1000>", "0x8000000 0 0x800>")), "'reg' must reach the CPUs"),
-        (with_frames(frame(0x200000)), "'reg' must reach the CPUs"),
+        (nodes(INTC.replace(", <0 0x8010000 0 0x2000>", "")), "lacks the CPU interface"),
+        (
+            nodes(INTC.replace("0x8000000 0 0x1000>", "0x8000000 0 0x800>")),
+            "the distributor of /intc@8000000 is too small",
+        ),
+        (with_frames(frame(0x200000)), "v2m@200000 is outside of what `ranges` of /intc@8000000 hands on"),
         (with_frames(SAYS, SAYS.replace("20000", "30000")), "share SPIs"),
         (with_frames(frame(0x20000, "arm,msi-base-spi = <260>;")), "260..323 are not among"),
         (with_frames(frame(0x20000, "arm,msi-base-spi = <16>;")), "16..79 are not among"),
@@ -312,6 +315,22 @@ def test_nodes_that_contradict_each_other(given: tuple[Node, ...], says: str) ->
     with pytest.raises(VmError, match=says) as caught:
         configured(*given)
     assert caught.value.errno == errno.EINVAL
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        (nodes(INTC.replace(", <0 0x8010000 0 0x2000>", "")), ("/intc@8000000", "reg", 0)),
+        (nodes(INTC.replace("0x8000000 0 0x1000>", "0x8000000 0 0x800>")), ("/intc@8000000", "reg", 0)),
+        (nodes(INTC.replace("0x8010000 0 0x2000>", "0x8010000 0 0x80>")), ("/intc@8000000", "reg", 4)),
+        (with_frames(frame(0x200000)), ("/intc@8000000/v2m@200000", "reg", 0)),
+        (with_frames(SAYS, SAYS.replace("20000", "30000")), ("/intc@8000000/v2m@30000", "arm,msi-base-spi", 0)),
+    ],
+)
+def test_where_nodes_are_wrong(given: tuple[Node, ...], place: tuple[str, str, int]) -> None:
+    with pytest.raises(NodeError) as caught:
+        configured(*given)
+    assert (caught.value.node, caught.value.property, caught.value.cell) == place
 
 
 def test_frames_that_overlap_are_refused() -> None:

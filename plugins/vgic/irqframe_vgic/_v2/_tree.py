@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, cast
 
-from irqframe.dt import Node, addresses
-from irqframe.errors import SpecifierError, VmError
+from irqframe.dt import Node
+from irqframe.errors import NodeError, SpecifierError, VmError
 from irqframe.flow import DescribeRequest, Lines, MessageLines, NodeRef, NodeSpec, Source, SourceKind
 from irqframe_vgic._intids import PRIVATE, SGIS
+from irqframe_vgic._placed import check_size, frames_of
 from irqframe_vgic._triggers import trigger_of
 from irqframe_vgic._v2._parameters import MAX_CPUS, Parameters
 from irqframe_vgic._v2._spis import BASE_SPI, NUM_SPIS, V2M_COMPATIBLE, Division
@@ -27,6 +28,7 @@ _PPI: Final = 1
 # Least sizes: the distributor's 4 KiB, and the CPU interface without GICC_DIR, as on a GICv1.
 _GICD_SIZE: Final = 0x1000
 _GICC_SIZE: Final = 0x100
+_V2M_SIZE: Final = 0x1000
 
 # Where QEMU's virt board has its GICv2; the described nodes are for a root with 2 address and 2 size cells.
 GICD_DEFAULT: Final = (0x0800_0000, 0x1_0000)
@@ -121,43 +123,38 @@ def layout(nodes: Sequence[NodeRef], division: Division) -> Layout:
         division: what these raise.
 
     Raises:
-        VmError: EINVAL unless there is one GIC with a distributor and a CPU interface, or if the MSI frames contradict
-            each other.
+        NodeError: for a GIC without a distributor and a CPU interface, or MSI frames that contradict each other.
+        VmError: EINVAL unless there is one GIC.
     """
     gics = [node for node in nodes if V2M_COMPATIBLE not in node.compatible]
     frames = [node for node in nodes if node.path in division.frames]
     if len(gics) != 1:
         found = ", ".join(node.path for node in gics) or "none"
         raise VmError(errno.EINVAL, f"the machine must have one GIC, and has {found}")
-    regions = _regions(gics[0])
-    if len(regions) < 2 or regions[0][1] < _GICD_SIZE or regions[1][1] < _GICC_SIZE:
-        raise VmError(
-            errno.EINVAL,
-            f"{gics[0].path}: 'reg' must reach the CPUs and give a distributor of {_GICD_SIZE:#x} bytes or more and a "
-            f"CPU interface of {_GICC_SIZE:#x} or more",
-        )
-    v2m = tuple(_v2m(node, *division.frames[node.path]) for node in frames)
+    gic = cast("Node", gics[0])
+    regions = frames_of(gic)
+    if len(regions) < 2:
+        expected = "the distributor, then the CPU interface"
+        raise NodeError(f"`reg` of {gic.path} lacks the CPU interface", gic.path, "reg", expected=expected)
+    check_size(gic, 0, _GICD_SIZE, "the distributor")
+    check_size(gic, 1, _GICC_SIZE, "the CPU interface")
+    v2m = [(cast("Node", node), _v2m(cast("Node", node), *division.frames[node.path])) for node in frames]
     _check_disjoint(v2m)
-    return Layout(regions[0], regions[1], v2m)
+    return Layout(regions[0], regions[1], tuple(frame for _, frame in v2m))
 
 
-def _regions(node: NodeRef) -> tuple[tuple[int, int], ...]:
-    # The nodes that the core hands over are those of its own trees.
-    return addresses(cast("Node", node))
-
-
-def _v2m(node: NodeRef, first: int, count: int) -> V2mFrame:
-    regions = _regions(node)
-    if not regions or regions[0][1] < 0x1000:
-        raise VmError(errno.EINVAL, f"{node.path}: 'reg' must reach the CPUs and give a frame of 0x1000 bytes or more")
+def _v2m(node: Node, first: int, count: int) -> V2mFrame:
+    regions = frames_of(node)
+    check_size(node, 0, _V2M_SIZE, "the frame")
     return V2mFrame(*regions[0], first, count)
 
 
-def _check_disjoint(frames: Iterable[V2mFrame]) -> None:
-    ordered = sorted(frames, key=lambda frame: frame.first)
-    for one, other in pairwise(ordered):
-        if other.first < one.first + one.count:
-            raise VmError(errno.EINVAL, f"the v2m frames at {one.base:#x} and {other.base:#x} share SPIs")
+def _check_disjoint(frames: Iterable[tuple[Node, V2mFrame]]) -> None:
+    ordered = sorted(frames, key=lambda frame: frame[1].first)
+    for (one, before), (other, behind) in pairwise(ordered):
+        if behind.first < before.first + before.count:
+            reason = f"{one.path} and {other.path} share SPIs"
+            raise NodeError(reason, other.path, BASE_SPI, expected=f"INTIDs from {before.first + before.count} on")
 
 
 def describe(parameters: Parameters, request: DescribeRequest) -> tuple[NodeSpec, ...]:

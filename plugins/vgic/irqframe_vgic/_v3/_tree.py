@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, cast
 
-from irqframe.dt import Node, addresses, is_enabled
-from irqframe.errors import SpecifierError, VmError
+from irqframe.dt import Node, is_enabled
+from irqframe.errors import NodeError, SpecifierError, VmError
 from irqframe.flow import DescribeRequest, NodeRef, NodeSpec, PropertyValue, SourceKind
+from irqframe_vgic._placed import Frame, check_size, frames_of
 from irqframe_vgic._v3._lines import GIC_COMPATIBLE, mbis
 
 ITS_COMPATIBLE: Final = "arm,gic-v3-its"
@@ -27,6 +28,8 @@ FRAME: Final = 0x1_0000
 REDISTRIBUTOR: Final = 2 * FRAME
 
 _MAX_CPUS: Final = 512
+_REGIONS: Final = "#redistributor-regions"
+_STRIDE: Final = "redistributor-stride"
 
 # Where QEMU's virt board has its GICv3; the described nodes are for a root with 2 address and 2 size cells.
 GICD_DEFAULT: Final = (0x0800_0000, FRAME)
@@ -75,7 +78,8 @@ def layout(nodes: Sequence[NodeRef]) -> Layout:
         nodes: the GIC, and its ITSs.
 
     Raises:
-        VmError: EINVAL unless there is one GIC with a distributor and redistributors, or if an ITS lacks its frame.
+        NodeError: for a GIC without a distributor and redistributors, or an ITS without its frame.
+        VmError: EINVAL unless there is one GIC.
     """
     # The nodes that the core hands over are those of its own trees.
     own = [cast("Node", node) for node in nodes if is_enabled(cast("Node", node))]
@@ -84,37 +88,47 @@ def layout(nodes: Sequence[NodeRef]) -> Layout:
         found = ", ".join(node.path for node in gics) or "none"
         raise VmError(errno.EINVAL, f"the machine must have one GIC, and has {found}")
     gic = gics[0]
-    frames = addresses(gic)
     stride = _stride(gic)
-    count = gic.u32("#redistributor-regions") if gic.has("#redistributor-regions") else 1
-    regions = frames[1 : 1 + (count or 0)]
-    if not regions or len(regions) != count or frames[0][1] < FRAME or any(size < stride for _, size in regions):
-        raise VmError(
-            errno.EINVAL,
-            f"{gic.path}: 'reg' must reach the CPUs and give a distributor of {FRAME:#x} bytes or more, then "
-            f"{count or 1} region{'s' if (count or 1) > 1 else ''} of redistributors of {stride:#x} or more",
-        )
+    gicd, *regions = _frames(gic, stride)
     its = tuple(_its(node) for node in own if ITS_COMPATIBLE in node.compatible)
-    return Layout(frames[0], regions, stride, its, mbis((gic,)))
+    return Layout(gicd, tuple(regions), stride, its, mbis((gic,)))
+
+
+def _frames(gic: Node, stride: int) -> tuple[Frame, ...]:
+    """The distributor, and the regions of redistributors."""
+    count = gic.u32(_REGIONS) if gic.has(_REGIONS) else 1
+    frames = frames_of(gic)
+    if not count or len(frames) <= count:
+        raise NodeError(
+            f"`reg` of {gic.path} lacks regions of redistributors",
+            gic.path,
+            "reg",
+            expected=f"the distributor, then {count or 1} region{'s' if (count or 1) > 1 else ''} of redistributors",
+            found=f"{len(frames)} entr{'y' if len(frames) == 1 else 'ies'}",
+        )
+    check_size(gic, 0, FRAME, "the distributor")
+    for entry in range(1, count + 1):
+        check_size(gic, entry, stride, "a region of redistributors")
+    return frames[: count + 1]
 
 
 def _stride(gic: Node) -> int:
-    cells = gic.cells("redistributor-stride")
+    cells = gic.cells(_STRIDE)
     stride = (cells[0] << 32 | cells[1]) if len(cells) == 2 else sum(cells[:1])
     if stride and (stride < REDISTRIBUTOR or stride % FRAME):
-        raise VmError(
-            errno.EINVAL,
-            f"{gic.path}: redistributors {stride:#x} bytes apart; expected {REDISTRIBUTOR:#x} or more, and a multiple "
-            f"of {FRAME:#x}",
+        raise NodeError(
+            f"the redistributors of {gic.path} would lie on each other",
+            gic.path,
+            _STRIDE,
+            expected=f"{REDISTRIBUTOR:#x} or more, and a multiple of {FRAME:#x}",
+            found=f"{stride:#x}",
         )
     return stride or REDISTRIBUTOR
 
 
-def _its(node: Node) -> tuple[int, int]:
-    frames = addresses(node)
-    if not frames or frames[0][1] < FRAME:
-        reason = f"{node.path}: 'reg' must reach the CPUs and give an ITS of {FRAME:#x} bytes or more"
-        raise VmError(errno.EINVAL, reason)
+def _its(node: Node) -> Frame:
+    frames = frames_of(node)
+    check_size(node, 0, FRAME, "the control frame")
     return frames[0]
 
 
@@ -134,7 +148,7 @@ def describe(request: DescribeRequest) -> tuple[NodeSpec, ...]:
         "#interrupt-cells": (3,),
         "interrupt-controller": (),
         "reg": tuple(cell for frame in (GICD_DEFAULT, *regions) for cell in request.reg(*frame)),
-        "#redistributor-regions": (len(regions),),
+        _REGIONS: (len(regions),),
         "#address-cells": (request.address_cells,),
         "#size-cells": (request.size_cells,),
         "ranges": (),

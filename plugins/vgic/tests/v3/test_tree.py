@@ -11,7 +11,7 @@ from irqframe_vgic._its._devices import device_bits
 from irqframe_vgic._v3 import _lines, _specifiers, _tree
 from irqframe_vgic._v3._lines import MOST, LineCounts
 
-from irqframe import SpecifierError, TriggerError, VmError
+from irqframe import NodeError, SpecifierError, TriggerError, VmError
 from irqframe.dt import Node, parse_dts
 from irqframe.flow import DescribeRequest, Lines, MessageLines, Source, SourceKind, Trigger
 
@@ -226,24 +226,25 @@ def test_what_is_behind_the_redistributors_is_not_the_gics() -> None:
 
 
 @pytest.mark.parametrize(
-    "property_",
+    ("property_", "place", "cell"),
     [
-        "reg = <0 0x8000000 0 0x10000>;",
-        "reg = <0 0x8000000 0 0x1000>, <0 0x80a0000 0 0xf60000>;",
-        "reg = <0 0x8000000 0 0x10000>, <0 0x80a0000 0 0x10000>;",
-        "#redistributor-regions = <2>;",
-        "#redistributor-regions = <0>;",
-        "#redistributor-regions = [00];",
-        "redistributor-stride = <0 0x10000>;",
-        "redistributor-stride = <0 0x28000>;",
-        "redistributor-stride = <1 0>;",
+        ("reg = <0 0x8000000 0 0x10000>;", "reg", 0),
+        ("reg = <0 0x8000000 0 0x1000>, <0 0x80a0000 0 0xf60000>;", "reg", 0),
+        ("reg = <0 0x8000000 0 0x10000>, <0 0x80a0000 0 0x10000>;", "reg", 4),
+        ("#redistributor-regions = <2>;", "reg", 0),
+        ("#redistributor-regions = <0>;", "reg", 0),
+        ("#redistributor-regions = [00];", "reg", 0),
+        ("redistributor-stride = <0 0x10000>;", "redistributor-stride", 0),
+        ("redistributor-stride = <0 0x28000>;", "redistributor-stride", 0),
+        ("redistributor-stride = <1 0>;", "reg", 4),
     ],
 )
-def test_frames_that_are_refused(property_: str) -> None:
-    with pytest.raises(VmError) as caught:
+def test_frames_that_are_refused(property_: str, place: str, cell: int) -> None:
+    with pytest.raises(NodeError) as caught:
         _tree.layout(gic(property_))
     assert caught.value.errno == errno.EINVAL
     assert "/intc@8000000" in str(caught.value)
+    assert (caught.value.node, caught.value.property, caught.value.cell) == ("/intc@8000000", place, cell)
 
 
 def test_a_stride_of_nothing_is_none() -> None:
@@ -268,8 +269,22 @@ def test_itss_are_children_or_siblings_and_enabled() -> None:
 
 
 def test_an_its_must_have_its_frame() -> None:
-    with pytest.raises(VmError, match="/msi-controller@8080000"):
+    with pytest.raises(NodeError, match="too small") as caught:
         _tree.layout(nodes(INTC, its(0x8080000).replace("0x20000", "0x8000")))
+    assert (caught.value.node, caught.value.property) == ("/msi-controller@8080000", "reg")
+
+
+@pytest.mark.parametrize(
+    ("ranges", "message"),
+    [
+        ("", "the CPUs do not reach /intc@8000000/msi-controller@8080000, because /intc@8000000 has no `ranges`"),
+        ("ranges = <0 0 0 0 0 0x8080000>;", "is outside of what `ranges` of /intc@8000000 hands on to the CPUs"),
+    ],
+)
+def test_an_its_that_the_cpus_do_not_reach(ranges: str, message: str) -> None:
+    with pytest.raises(NodeError, match=message) as caught:
+        _tree.layout(nodes(INTC.replace("ranges;", ranges + its(0x8080000))))
+    assert caught.value.node == "/intc@8000000/msi-controller@8080000"
 
 
 # Description
