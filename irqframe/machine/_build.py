@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from irqframe.dt import addresses, is_enabled
 from irqframe.errors import Finding, InputError, SpecifierError, VmError
 from irqframe.flow import Irqchip, Source, SourceKind, blaming
 from irqframe.machine._model import Default, Machine
 from irqframe.machine._refused import refused
+from irqframe.machine._translate import translate
 from irqframe.vm import QUIRKS, Clock, GuestMemory, Vm
 
 
@@ -37,7 +39,7 @@ def build(
     Raises:
         VmError: EINVAL for a quirk or an option that neither the irqchip nor the core has.
         InputError: if the irqchip refuses what its nodes say (E0607) or turns out not to have a source's line (E0603),
-            or if the memory regions are none (E0609).
+            with these options or at all, or if the memory regions are none (E0609).
         PluginError: if the irqchip breaks the hook spec.
     """
     with blaming(machine.chip, machine.irqchip):
@@ -104,9 +106,9 @@ def _build(
             vm.finalize()
     except (SpecifierError, VmError) as error:
         raise InputError([refused(machine, error)]) from error
-    unrouted = _unrouted(machine, vm)
-    if unrouted:
-        raise InputError(unrouted)
+    unserved = _outside(machine, vm, options) if options else _unrouted(machine, vm)
+    if unserved:
+        raise InputError(unserved)
     return vm
 
 
@@ -119,6 +121,14 @@ def _memory(machine: Machine) -> list[tuple[int, int]]:
         root = machine.tree.root
         raise InputError([Finding("E0609", error.reason, root.span, root.path)]) from error
     return regions
+
+
+def _outside(machine: Machine, vm: Vm, options: Mapping[str, str]) -> list[Finding]:
+    """A finding for each source that the irqchip does not serve with these options: no tree is checked with any."""
+    _, refused = translate(vm.flow, [one.ref for one in machine.sources])
+    asked = ", ".join(f"{name}={value}" for name, value in options.items())
+    found = [replace(finding, hint=finding.hint or f"{machine.irqchip} was given {asked}") for _, finding in refused]
+    return found or _unrouted(machine, vm)
 
 
 def _unrouted(machine: Machine, vm: Vm) -> list[Finding]:

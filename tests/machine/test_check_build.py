@@ -6,7 +6,8 @@ import pytest
 
 from irqframe.dt import load, parse_dts
 from irqframe.errors import Finding, InputError
-from irqframe.machine import load_machine
+from irqframe.flow import SourceKind
+from irqframe.machine import build, load_machine
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "virt-rvic.dts"
 
@@ -104,3 +105,35 @@ def test_frames_on_the_same_addresses_are_told_with_both_places() -> None:
     ((other, says),) = finding.related
     assert says == "`reg` of /intc@8000000/its@8080000: 0x80a0000..0x80bffff"
     assert "reg = <0x00 0x80a0000" in text.split("\n")[other.line - 1]
+
+
+@pytest.mark.parametrize("name", ["virt-gicv2.dts", "virt-gicv3.dts"])
+def test_what_an_option_leaves_without_a_line(name: str) -> None:
+    machine = load_machine(load(EXAMPLE.with_name(name)))
+    with pytest.raises(InputError) as caught:
+        build(machine, options={"spis": "32"})
+    found = caught.value.findings
+    wired = {
+        one.ref.node.path for one in machine.sources if one.source.kind is SourceKind.SPI and one.source.number > 31
+    }
+    assert {one.path for one in found} == wired != set()
+    last = max(found, key=lambda one: one.message)
+    assert last.code == "E0603"
+    assert last.message == "SPI 47 (interrupt 79) is outside what intc@8000000 serves (SPI 0..31)"
+    assert last.hint == f"{machine.irqchip} was given spis=32"
+
+
+def test_what_an_option_leaves_without_a_line_below_extended_ones() -> None:
+    """A GIC with extended SPIs has line numbers that no line has: between its SPIs and the first of them."""
+    text = GICV3.read_text(encoding="utf-8")
+    before = "interrupts = <0x00 0x02 0x04>"
+    assert text.count(before) == 1
+    machine = load_machine(parse_dts(text.replace(before, "interrupts = <2 0x20 4>"), "m.dts"))
+    assert any(one.source.number == 988 + 0x20 for one in machine.sources)
+    build(machine)
+    build(machine, options={"spis": "64"})
+    with pytest.raises(InputError) as caught:
+        build(machine, options={"spis": "32"})
+    assert len(caught.value.findings) == 16
+    assert {one.code for one in caught.value.findings} == {"E0603"}
+    assert all("(SPI 0..31)" in one.message for one in caught.value.findings)
