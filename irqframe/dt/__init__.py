@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from irqframe.dt._addresses import addresses, reg
+from irqframe.dt._addresses import address, addresses, reg
 from irqframe.dt._binding_findings import document_findings
 from irqframe.dt._binding_folder import BindingFolders, read_binding_folders
 from irqframe.dt._binding_text import BindingText, Example, read_binding
@@ -53,6 +53,7 @@ __all__ = [
     "Tree",
     "Upstream",
     "add_symbols",
+    "address",
     "addresses",
     "apply_overlay",
     "bounded",

@@ -60,7 +60,28 @@ def addresses(node: Node) -> Pairs:
     Returns:
         As `reg`; empty also if a bus above has no `ranges`, or none that covers a pair: the CPUs cannot reach it.
     """
-    pairs = reg(node)
+    return _at_cpus(node, reg(node))
+
+
+def address(node: Node, name: str) -> int | None:
+    """The one address that a property has, as the CPUs see it.
+
+    Args:
+        node: has the property; its parent says how many cells an address has.
+        name: of the property.
+
+    Returns:
+        The address; None if there is no such property, it is of another length, or the CPUs cannot reach it.
+    """
+    cells = node.cells(name)
+    if not cells or len(cells) != address_cells(node.parent):
+        return None
+    found = _at_cpus(node, ((number(cells), 1),))
+    return found[0][0] if found else None
+
+
+def _at_cpus(node: Node, pairs: Pairs) -> Pairs:
+    """Pairs on the bus of a node as they are through every bus above; empty if one of them is not there."""
     bus = node.parent
     while pairs and bus is not None and bus.parent is not None:
         pairs = _through(bus, pairs)

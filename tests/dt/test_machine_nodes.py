@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from irqframe.dt import CODES, Region, Tree, addresses, cpus, interrupts, memory, parse_dts, pmu, reg, timer
+from irqframe.dt import CODES, Region, Tree, address, addresses, cpus, interrupts, memory, parse_dts, pmu, reg, timer
 from irqframe.errors import Span
 
 
@@ -126,6 +126,24 @@ def test_addresses_go_through_ranges(ranges: str, expected: tuple[tuple[int, int
     own, translated = node_reg(tree(BUS.format(ranges=ranges)), "/bus@0/d@10")
     assert own == ((0x10, 4), (0x30, 8))
     assert translated == expected
+
+
+@pytest.mark.parametrize(
+    ("ranges", "value", "expected"),
+    [
+        ("ranges;", "<0x30>", 0x30),
+        ("ranges = <0 0x1 0x5000 0x100>;", "<0x30>", 0x1_0000_5030),
+        ("ranges = <0 0 0x5000 0x20>;", "<0x30>", None),
+        ("ranges;", "<0 0x30>", None),
+        ("", "<0x30>", None),
+    ],
+)
+def test_an_address_in_another_property_goes_through_ranges(ranges: str, value: str, expected: int | None) -> None:
+    node = parse_dts(tree(BUS.format(ranges=ranges).replace("reg =", f"at = {value}; reg =")), "t.dts").node(
+        "/bus@0/d@10"
+    )
+    assert node is not None
+    assert address(node, "at") == expected and address(node, "nowhere") is None
 
 
 def test_pci_addresses_need_their_space() -> None:

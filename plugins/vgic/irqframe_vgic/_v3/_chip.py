@@ -101,13 +101,14 @@ class Gicv3(Gic[CpuInterface, _tree.Layout]):
         layout = self.layout
         if layout is None or not (layout.its or layout.mbis):
             raise VmError(errno.ENODEV, "the GIC has no ITS and no SPIs for messages: it takes none")
-        level = {layout.gicd[0] + _gicd.SETSPI: 1, layout.gicd[0] + _gicd.CLRSPI: 0}.get(entry.address)
-        if level is None or not layout.mbis:
+        offsets = {entry.address - base for base in (layout.gicd[0], layout.doorbells)} & {_gicd.SETSPI, _gicd.CLRSPI}
+        if not offsets or not layout.mbis:
             raise VmError(errno.EINVAL, f"nothing takes messages at {entry.address:#x}")
-        if not any(entry.data in intids for intids in layout.mbis):
-            raise VmError(errno.EINVAL, f"message {entry.data:#x} is no INTID that the tree gives to messages")
         gic: Distributor = vm.chip_data
-        return gic.message(entry.data, level)
+        intid = entry.data & _gicd.MESSAGE_INTID
+        if intid not in gic.homes or not any(intid in intids for intids in layout.mbis):
+            raise VmError(errno.EINVAL, f"message {entry.data:#x} is no INTID that the tree gives to messages")
+        return gic.message(intid, int(_gicd.SETSPI in offsets))
 
     # Set-up
 
@@ -121,6 +122,7 @@ class Gicv3(Gic[CpuInterface, _tree.Layout]):
         if changed != self.parameters:
             self.parameters = changed
             self.rebuild(vm)
+        self._check_messages(layout)
         self.layout = layout
         self._its = replace(self._its, device_bits=device_bits(nodes, self._its.device_bits))
         self.initialise(vm)
@@ -136,7 +138,20 @@ class Gicv3(Gic[CpuInterface, _tree.Layout]):
         frame = Frame(gic, _gicd.decoded())
         gicd = MmioClaim("GICD", *layout.gicd, frame.read, frame.write, _gicd.decoded().names)
         its = (claim for one in gic.its for claim in one.claim())
-        return (gicd, *self._redistributors(gic, layout), *its, *_icc.claims(self.parameters))
+        return (
+            gicd,
+            *self._alias(gic, layout),
+            *self._redistributors(gic, layout),
+            *its,
+            *_icc.claims(self.parameters),
+        )
+
+    @staticmethod
+    def _alias(gic: Distributor, layout: _tree.Layout) -> Iterable[TrapClaim]:
+        if layout.alias is not None:
+            frame = Frame(gic, _gicd.decoded_doorbells())
+            names = _gicd.decoded_doorbells().names
+            yield MmioClaim("GICD messages", layout.alias, _tree.ALIAS, frame.read, frame.write, names)
 
     def _redistributors(self, gic: Distributor, layout: _tree.Layout) -> Iterable[TrapClaim]:
         places = layout.places(len(gic.cpus))
@@ -194,6 +209,16 @@ class Gicv3(Gic[CpuInterface, _tree.Layout]):
         if spis != self.parameters.spis:
             self.parameters = replace(self.parameters, spis=spis)
             self.rebuild(vm)
+
+    def _check_messages(self, layout: _tree.Layout) -> None:
+        end = self.parameters.intids
+        for messages in layout.mbis:
+            if not (PRIVATE <= messages.start < messages.stop <= end):
+                raise VmError(
+                    errno.EINVAL,
+                    f"'{_lines.MBI_RANGES}': INTIDs {messages.start}..{messages.stop - 1} are not among the GIC's SPIs "
+                    f"{PRIVATE}..{end - 1}",
+                )
 
     @property
     def _largest(self) -> _lines.LineCounts:

@@ -53,6 +53,7 @@ class Gicv3Driver(Driver):
     def __init__(self, vm: Vm, layout: Layout) -> None:
         super().__init__(vm)
         self._gicd = layout.gicd[0]
+        self._doorbells = layout.doorbells
         self._mpidrs = tuple(vcpu.mpidr for vcpu in vm.vcpus)
         self._redistributors = Redistributors(layout, len(vm.vcpus))
         self._typer = 0
@@ -234,7 +235,7 @@ class Gicv3Driver(Driver):
                 messages[0] = first + aligned
                 for intid in range(first, first + count):
                     self._set_up(cpu, intid, edge=True, target=target)
-                doorbell = self._gicd + regs.GICD_SETSPI_NSR
+                doorbell = self._doorbells + regs.GICD_SETSPI_NSR
                 return [Msi(doorbell, intid, intid, intid - PRIVATE) for intid in range(first, first + count)]
         raise GuestError(f"the GIC has no {count} SPIs left for messages")
 

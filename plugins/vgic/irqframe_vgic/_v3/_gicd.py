@@ -187,6 +187,16 @@ REGISTERS: Final = (
 """Every register of the GICD frame; all other offsets are RAZ/WI."""
 
 
+DOORBELLS: Final = tuple(row for row in _OWN if row.offset in (SETSPI, CLRSPI))
+"""Every register of the alias of the doorbells; all other offsets are RAZ/WI."""
+
+
+@cache
+def decoded_doorbells() -> Decoded[Distributor, CpuInterface]:
+    """The alias, decoded likewise."""
+    return decode(DOORBELLS)
+
+
 @cache
 def decoded() -> Decoded[Distributor, CpuInterface]:
     """The table, decoded once for all machines."""

@@ -4,7 +4,10 @@
    comes behind is the CPUs' own and not served.
 2. Redistributors of a region are `redistributor-stride` bytes apart, 128 KiB if that is absent or 0. The CPUs have the
    places in the order of the regions.
-3. Every enabled node `arm,gic-v3-its` is an ITS, wherever it stands.
+3. Every enabled node `arm,gic-v3-its` is an ITS, wherever it stands. Some trees give its first frame alone; its second
+   one follows it all the same (`_its`).
+4. `mbi-alias` is where the two doorbells of the distributor are once more, in a page of their own, for a GIC that takes
+   messages.
 """
 
 from __future__ import annotations
@@ -15,21 +18,27 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, cast
 
-from irqframe.dt import Node, is_enabled
+from irqframe.dt import Node, address, is_enabled
 from irqframe.errors import NodeError, SpecifierError, VmError
 from irqframe.flow import DescribeRequest, NodeRef, NodeSpec, PropertyValue, SourceKind
 from irqframe_vgic._placed import Frame, check_size, frames_of
+from irqframe_vgic._v3 import _beside
+from irqframe_vgic._v3._beside import Beside
 from irqframe_vgic._v3._lines import GIC_COMPATIBLE, mbis
 
 ITS_COMPATIBLE: Final = "arm,gic-v3-its"
+MBI_ALIAS: Final = "mbi-alias"
 
 FRAME: Final = 0x1_0000
 """Bytes of each frame: the distributor's, the two of a redistributor, the two of an ITS."""
 REDISTRIBUTOR: Final = 2 * FRAME
+ALIAS: Final = 0x1000
+"""Bytes of the distributor's doorbells at `mbi-alias`."""
 
 _MAX_CPUS: Final = 512
 _REGIONS: Final = "#redistributor-regions"
 _STRIDE: Final = "redistributor-stride"
+_SECOND_FRAME: Final = "the frame for messages, which `reg` leaves out,"
 
 # Where QEMU's virt board has its GICv3; the described nodes are for a root with 2 address and 2 size cells.
 GICD_DEFAULT: Final = (0x0800_0000, FRAME)
@@ -48,6 +57,7 @@ class Layout:
         stride: bytes from one redistributor to the next.
         its: the ITSs.
         mbis: the INTIDs of SPIs that messages to the distributor raise.
+        alias: where the distributor's doorbells are once more; None: nowhere.
     """
 
     gicd: tuple[int, int]
@@ -55,6 +65,12 @@ class Layout:
     stride: int = REDISTRIBUTOR
     its: tuple[tuple[int, int], ...] = ()
     mbis: tuple[range, ...] = ()
+    alias: int | None = None
+
+    @property
+    def doorbells(self) -> int:
+        """Address that the offsets of the distributor's doorbells are added to: the alias is there to be used."""
+        return self.gicd[0] if self.alias is None else self.alias
 
     def places(self, cpus: int) -> tuple[int, ...]:
         """The addresses of the redistributors of that many CPUs, fewer if there are no more."""
@@ -78,7 +94,8 @@ def layout(nodes: Sequence[NodeRef]) -> Layout:
         nodes: the GIC, and its ITSs.
 
     Raises:
-        NodeError: for a GIC without a distributor and redistributors, or an ITS without its frame.
+        NodeError: for a GIC without a distributor and redistributors, an ITS without its frame, or a frame that no
+            `reg` has and that lies on something else.
         VmError: EINVAL unless there is one GIC.
     """
     # The nodes that the core hands over are those of its own trees.
@@ -90,8 +107,14 @@ def layout(nodes: Sequence[NodeRef]) -> Layout:
     gic = gics[0]
     stride = _stride(gic)
     gicd, *regions = _frames(gic, stride)
-    its = tuple(_its(node) for node in own if ITS_COMPATIBLE in node.compatible)
-    return Layout(gicd, tuple(regions), stride, its, mbis((gic,)))
+    its = [(node, *_its(node)) for node in own if ITS_COMPATIBLE in node.compatible]
+    messages = mbis((gic,))
+    alias = _alias(gic, gicd[0]) if messages else None
+    beside = [Beside(node, base + FRAME, FRAME, _SECOND_FRAME) for node, base, size in its if size < 2 * FRAME]
+    if alias is not None:
+        beside.append(Beside(gic, alias, ALIAS, f"`{MBI_ALIAS}`", MBI_ALIAS))
+    _beside.check(beside)
+    return Layout(gicd, tuple(regions), stride, tuple((base, size) for _, base, size in its), messages, alias)
 
 
 def _frames(gic: Node, stride: int) -> tuple[Frame, ...]:
@@ -110,6 +133,21 @@ def _frames(gic: Node, stride: int) -> tuple[Frame, ...]:
     for entry in range(1, count + 1):
         check_size(gic, entry, stride, "a region of redistributors")
     return frames[: count + 1]
+
+
+def _alias(gic: Node, distributor: int) -> int | None:
+    """The alias, None if there is none, or if it is the distributor itself."""
+    if not gic.has(MBI_ALIAS):
+        return None
+    alias = address(gic, MBI_ALIAS)
+    if alias is None or alias % ALIAS:
+        raise NodeError(
+            f"`{MBI_ALIAS}` of {gic.path} is no page",
+            gic.path,
+            MBI_ALIAS,
+            expected=f"a multiple of {ALIAS:#x} that the CPUs reach",
+        )
+    return None if alias == distributor else alias
 
 
 def _stride(gic: Node) -> int:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from irqframe_vgic._v3._driver import Gicv3Driver
 
+from irqframe import VmError
+from irqframe.guest import ScriptedCpu
+
+GICD, ALIAS = 0x0800_0000, 0x0801_0000
 TYPER, SETSPI, CLRSPI = 0x0004, 0x0040, 0x0048
 PENDBASER, INVLPIR, INVALLR = 0x0078, 0x00A0, 0x00B0
 PROP = 0x4010_0000
@@ -114,3 +119,45 @@ def test_stores_of_a_cpu_wait_while_the_target_has_much_to_do(board: Any) -> Non
     target.adopt()
     target.drain()
     assert most <= 300 and made.counters(1).raised == 1000 and made.iar(1) == 70
+
+
+def test_messages_go_to_the_alias_of_the_doorbells(board: Any) -> None:
+    """As Linux has it (irq-gic-v3-mbi.c); the distributor's own doorbells are there too."""
+    made = board(tree=MESSAGES + "&{/intc@8000000} { mbi-alias = <0 0x8010000>; };").on()
+    driver = Gicv3Driver(made.vm, made.chip.layout)
+    cpu = ScriptedCpu(made.vm.vcpus[0], driver.handle_irq)
+    driver.probe(cpu)
+    (msi,) = driver.alloc_msis(cpu, 0, 1, 0)
+    assert msi.address == ALIAS + SETSPI
+    for address in (ALIAS + SETSPI, GICD + SETSPI):
+        made.vm.signal_msi(address, msi.data, 0)
+        assert made.iar() == msi.hwirq
+        made.eoi(msi.hwirq)
+        made.vm.vcpus[0].mmio_write(address, 4, msi.data)
+        assert made.iar() == msi.hwirq
+        made.eoi(msi.hwirq)
+    assert made.vm.vcpus[0].mmio_read(ALIAS + TYPER, 4) == 0
+
+
+def test_the_alias_lowers_levels(board: Any) -> None:
+    made = board(tree=MESSAGES + "&{/intc@8000000} { mbi-alias = <0 0x8010000>; };").on()
+    made.enable(70)
+    made.vm.signal_msi(ALIAS + SETSPI, 70, 0)
+    assert made.irq()
+    made.vm.signal_msi(ALIAS + CLRSPI, 70, 0)
+    made.vm.vcpus[0].enter()
+    assert not made.irq()
+
+
+@pytest.mark.parametrize("ranges", ["<1000 100>", "<16 32>", "<64 0>", "<4096 8>"])
+def test_messages_raise_spis_that_are_there(board: Any, ranges: str) -> None:
+    """Also if extended SPIs have the numbers of lines behind the last SPI."""
+    with pytest.raises(VmError, match=r"'mbi-ranges': INTIDs .* are not among the GIC's SPIs 32..1019"):
+        board(tree=MESSAGES.replace("<64 32>", ranges) + USER % "2 0 4" + USER.replace("user", "other") % "0 987 4")
+
+
+def test_a_message_that_names_no_spi_of_the_trees_is_refused(board: Any) -> None:
+    made = board(tree=MESSAGES)
+    for data in (63, 96, 1 << 13 | 96, 0):
+        with pytest.raises(VmError, match="is no INTID that the tree gives to messages"):
+            made.vm.signal_msi(GICD + SETSPI, data, 0)

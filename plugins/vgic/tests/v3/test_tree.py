@@ -290,6 +290,48 @@ def test_an_its_that_the_cpus_do_not_reach(ranges: str, message: str) -> None:
 # Description
 
 
+@pytest.mark.parametrize(
+    ("device", "where"),
+    [
+        ("serial@8090000 { reg = <0 0x8090000 0 0x1000>; };", "/serial@8090000, which has 0x8090000..0x8090fff"),
+        (
+            "serial@809f000 { reg = <0 0x7000000 0 4>, <0 0x809f000 0 0x2000>; };",
+            "/serial@809f000, which has 0x809f000",
+        ),
+        ("big@8000000 { reg = <0 0x8000000 1 0>; };", "/big@8000000, which has 0x8000000..0x107ffffff"),
+        (its(0x8090000), "/msi-controller@8090000, which has 0x8090000..0x80affff"),
+        (its(0x8060000).replace("0x20000", "0x10000"), ""),
+        ('off@8090000 { reg = <0 0x8090000 0 0x1000>; status = "disabled"; };', ""),
+        ("serial@80a0000 { reg = <0 0x8070000 0 0x20000>, <0 0x80a0000 0 0x1000>; };", ""),
+    ],
+)
+def test_the_second_frame_of_a_short_its_lies_on_nothing(device: str, where: str) -> None:
+    short = its(0x8080000).replace("0x20000", "0x10000")
+    far = INTC.replace("0x80a0000", "0x9000000")
+    if not where:
+        assert (0x8080000, 0x10000) in _tree.layout(nodes(far, short, device)).its
+        return
+    with pytest.raises(VmError, match=rf"/msi-controller@8080000: the frame for messages, .* would lie on {where}"):
+        _tree.layout(nodes(far, short, device))
+    assert _tree.layout(nodes(far, its(0x8080000), device)).its, "what 'reg' has is not the GIC's to compare"
+
+
+def test_an_alias_of_the_doorbells() -> None:
+    messages = ("msi-controller;", "mbi-ranges = <64 32>;")
+    assert _tree.layout(gic(*messages)).alias is None
+    assert _tree.layout(gic(*messages, "mbi-alias = <0 0x8010000>;")).alias == 0x8010000
+    assert _tree.layout(gic(*messages, "mbi-alias = <0 0x8000000>;")).alias is None
+    assert _tree.layout(gic("mbi-alias = <0 0x8010000>;")).alias is None, "nothing takes messages"
+
+
+@pytest.mark.parametrize(
+    "alias", ["<0x8010000>", "<0 0x8010001>", "<0 0x8010000 0 0>", "<0 0x80a0000>", "<0 0x8002000>"]
+)
+def test_an_alias_that_is_refused(alias: str) -> None:
+    with pytest.raises(VmError, match="/intc@8000000: 'mbi-alias'"):
+        _tree.layout(gic("msi-controller;", "mbi-ranges = <64 32>;", f"mbi-alias = {alias};"))
+
+
 def request(cpus: int, *, msis: bool = False, cells: int = 2) -> DescribeRequest:
     return DescribeRequest(tuple(range(cpus)), (), msis, address_cells=cells, size_cells=cells)
 
