@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from irqframe.errors import GuestError
-from irqframe.flow import Source
+from irqframe.flow import NodeRef, Source
 from irqframe.guest._cpu import ScriptedCpu
 from irqframe.vm import Vm
 
@@ -51,7 +51,7 @@ class Driver(ABC):
         spurious: acknowledges that gave no interrupt.
         ipis: how many IPIs `send_ipi` has, numbered from 0; 0 if none.
         movable: whether `set_affinity` works.
-        msis: whether `alloc_msis` works.
+        msis: whether `alloc_msis` and `alloc_msis_at` work.
     """
 
     ipis: int = 0
@@ -122,3 +122,10 @@ class Driver(ABC):
             GuestError: if there are not so many.
         """
         raise GuestError(f"{type(self).__name__} has no MSIs")
+
+    def alloc_msis_at(self, cpu: ScriptedCpu, controller: NodeRef, devid: int, count: int, target: int) -> list[Msi]:
+        """`alloc_msis`, from the one of the irqchip's nodes that the tree names for the device; the workload calls it.
+
+        A driver of one controller need not care which it is. A driver of several has DeviceIDs of each.
+        """
+        return self.alloc_msis(cpu, devid, count, target)

@@ -23,7 +23,7 @@ from irqframe.guest._devices import (
 )
 from irqframe.guest._driver import Driver, Msi
 from irqframe.guest._outcome import Outcome
-from irqframe.machine import Machine, MachineSource
+from irqframe.machine import Machine, MachineSource, MsiSource
 from irqframe.vm import Vm
 
 IPIS: Final = 4
@@ -185,7 +185,7 @@ class _Wirer:
             return
         for msi_source in self._machine.msis:
             target = self._next_target()
-            msi = self._message(msi_source.devid, target)
+            msi = self._message(msi_source, target)
             self.wiring.message_lines.add(msi.line)
             route = f"MSI {msi.address:#x} data {msi.data} -> {msi.hwirq}"
             account = self._account(msi_source.name, msi_source.ref.controller.path, route)
@@ -207,12 +207,14 @@ class _Wirer:
             return answer
         raise PluginError(self._machine.irqchip, f"its driver's {method} returned {answer!r}, which is no hwirq")
 
-    def _message(self, devid: int, target: int) -> Msi:
-        answer: object = self._driver.alloc_msis(self._cpus[0], devid, 1, target)
+    def _message(self, source: MsiSource, target: int) -> Msi:
+        driver, controller = self._driver, source.ref.controller
+        answer: object = driver.alloc_msis_at(self._cpus[0], controller, source.devid, 1, target)
         if isinstance(answer, list) and len(answer) == 1 and isinstance(answer[0], Msi):
             return answer[0]
+        asked = "alloc_msis" if type(driver).alloc_msis_at is Driver.alloc_msis_at else "alloc_msis_at"
         raise PluginError(
-            self._machine.irqchip, f"its driver's alloc_msis returned {answer!r}, expected a list of one Msi"
+            self._machine.irqchip, f"its driver's {asked} returned {answer!r}, expected a list of one Msi"
         )
 
 

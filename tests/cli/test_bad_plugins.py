@@ -320,6 +320,7 @@ def irqchip_guest_driver(self, vm):
         "send_ipi",
         "set_affinity",
         "alloc_msis",
+        "alloc_msis_at",
         "ipi_hwirq",
     ],
 )

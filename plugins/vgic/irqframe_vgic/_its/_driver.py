@@ -2,12 +2,14 @@
 
 1. All LPIs have the priority 0xa0. Their configuration is one table for all CPUs; each CPU has a pending table.
 2. Collection n is CPU n, at every ITS.
-3. A device gets an interrupt translation table of 32 events or more when it first asks for messages, at the first ITS
-   that has its DeviceID; what it asks for later comes from the same table.
+3. A device gets an interrupt translation table of 32 events or more when it first asks for messages; what it asks for
+   later comes from the same table. Each ITS has its own DeviceIDs. Who does not know a device's ITS gets the first that
+   can have the device.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from irqframe.errors import GuestError
@@ -143,7 +145,7 @@ class LpiDriver:
         self._id_bits = 0
         self._next = FIRST_LPI
         self._end = FIRST_LPI
-        self._by_devid: dict[int, _Device] = {}
+        self._devices: dict[tuple[_Its, int], _Device] = {}
         self._by_lpi: dict[int, tuple[_Device, int]] = {}
 
     def probe(self, cpu: ScriptedCpu, gicd_typer: int) -> None:
@@ -181,24 +183,33 @@ class LpiDriver:
             its.queue.post(cpu, mapc(cpu.index, target), sync(target))
             its.queue.post(cpu, invall(cpu.index), sync(target))
 
-    def alloc(self, cpu: ScriptedCpu, devid: int, count: int, target: int) -> list[Msi]:
+    def alloc(self, cpu: ScriptedCpu, devid: int, count: int, target: int, its: int | None = None) -> list[Msi]:
         """its_irq_domain_alloc, its_irq_domain_activate and its_unmask_irq of messages of a device.
+
+        Args:
+            cpu: the CPU that does it.
+            devid: DeviceID.
+            count: how many messages.
+            target: index of the CPU that they go to.
+            its: address of the device's ITS; None for any.
 
         Raises:
             GuestError: if no ITS can have the device, or it has no events left, or no LPIs are left.
         """
         if count < 1 or self._next + count > self._end:
             raise GuestError(f"{count} LPIs are wanted, and {self._end - self._next} are left")
-        device = self._by_devid.get(devid) or self._create(cpu, devid, count)
+        able = [one for one in self._its if its is None or one.base == its]
+        known = (self._devices.get((one, devid)) for one in able)
+        device = next(filter(None, known), None) or self._create(cpu, able, devid, count)
         if device.used + count > device.events:
             raise GuestError(f"device {devid:#x} has {device.events - device.used} of {count} events left")
         return [self._message(cpu, device, target) for _ in range(count)]
 
-    def _create(self, cpu: ScriptedCpu, devid: int, count: int) -> _Device:
+    def _create(self, cpu: ScriptedCpu, able: Sequence[_Its], devid: int, count: int) -> _Device:
         events = max(_LEAST_EVENTS, 1 << (count - 1).bit_length())
-        for its in self._its:
+        for its in able:
             if its.map_device(cpu, devid, events):
-                device = self._by_devid[devid] = _Device(devid, its, events)
+                device = self._devices[its, devid] = _Device(devid, its, events)
                 return device
         raise GuestError(f"no ITS can have a device {devid:#x} of {events} events")
 

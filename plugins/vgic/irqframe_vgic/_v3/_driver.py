@@ -11,10 +11,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final, cast
 
+from irqframe.dt import Node
 from irqframe.errors import GuestError
-from irqframe.flow import Source, SourceKind, SysregEncoding
+from irqframe.flow import NodeRef, Source, SourceKind, SysregEncoding
 from irqframe.guest import Driver, Msi, ScriptedCpu
 from irqframe.vm import Vm
 from irqframe_vgic._intids import MAX_INTIDS, MAX_SPIS, PRIVATE, SGIS
@@ -22,9 +23,7 @@ from irqframe_vgic._its._driver import FIRST_LPI, LpiDriver
 from irqframe_vgic._v3 import _driver_registers as regs
 from irqframe_vgic._v3._driver_redistributors import Redistributors, wait
 from irqframe_vgic._v3._driver_registers import EXTENDED, PLAIN, Bank
-
-if TYPE_CHECKING:
-    from irqframe_vgic._v3._tree import Layout
+from irqframe_vgic._v3._tree import ITS_COMPATIBLE, Layout, its_frame
 
 _MASK: Final = 0xF0
 _PRIORITIES: Final = 0xA0A0_A0A0
@@ -225,9 +224,20 @@ class Gicv3Driver(Driver):
             cpu.write(address, bit)
 
     def alloc_msis(self, cpu: ScriptedCpu, devid: int, count: int, target: int) -> list[Msi]:
-        """LPIs of an ITS if there is one; else mbi_irq_domain_alloc: SPIs of one range, a power of two of them."""
+        """LPIs of the first ITS that can have the device; SPIs if there is no ITS."""
         if self._lpis is not None:
             return self._lpis.alloc(cpu, devid, count, target)
+        return self._alloc_spis(cpu, count, target)
+
+    def alloc_msis_at(self, cpu: ScriptedCpu, controller: NodeRef, devid: int, count: int, target: int) -> list[Msi]:
+        """LPIs of the ITS that the tree names, or SPIs if it names the GIC."""
+        if self._lpis is None or ITS_COMPATIBLE not in controller.compatible:
+            return self._alloc_spis(cpu, count, target)
+        # The nodes that the core hands over are those of its own trees.
+        return self._lpis.alloc(cpu, devid, count, target, its_frame(cast("Node", controller))[0])
+
+    def _alloc_spis(self, cpu: ScriptedCpu, count: int, target: int) -> list[Msi]:
+        """mbi_irq_domain_alloc: SPIs of one range, a power of two of them."""
         aligned = 1 << (count - 1).bit_length() if count > 0 else 0
         for messages in self._mbis:
             first = -(-messages[0] // aligned) * aligned if aligned else 0

@@ -5,7 +5,7 @@
 2. Redistributors of a region are `redistributor-stride` bytes apart, 128 KiB if that is absent or 0. The CPUs have the
    places in the order of the regions.
 3. Every enabled node `arm,gic-v3-its` is an ITS, wherever it stands. Some trees give its first frame alone; its second
-   one follows it all the same (`_its`).
+   one follows it all the same.
 4. `mbi-alias` is where the two doorbells of the distributor are once more, in a page of their own, for a GIC that takes
    messages.
 """
@@ -107,7 +107,7 @@ def layout(nodes: Sequence[NodeRef]) -> Layout:
     gic = gics[0]
     stride = _stride(gic)
     gicd, *regions = _frames(gic, stride)
-    its = [(node, *_its(node)) for node in own if ITS_COMPATIBLE in node.compatible]
+    its = [(node, *its_frame(node)) for node in own if ITS_COMPATIBLE in node.compatible]
     messages = mbis((gic,))
     alias = _alias(gic, gicd[0]) if messages else None
     beside = [Beside(node, base + FRAME, FRAME, _SECOND_FRAME) for node, base, size in its if size < 2 * FRAME]
@@ -164,7 +164,12 @@ def _stride(gic: Node) -> int:
     return stride or REDISTRIBUTOR
 
 
-def _its(node: Node) -> Frame:
+def its_frame(node: Node) -> Frame:
+    """Where an ITS is.
+
+    Raises:
+        NodeError: if the node does not say.
+    """
     frames = frames_of(node)
     check_size(node, 0, FRAME, "the control frame")
     return frames[0]

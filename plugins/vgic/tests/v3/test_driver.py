@@ -455,6 +455,21 @@ SHAPES = {
         }; };
     """
     + SENDER.replace("TARGET", "its"),
+    "an its of each host": """
+        &intc {
+            msi-controller;
+            mbi-ranges = <300 8>;
+            far: msi-controller@7100000 {
+                compatible = "arm,gic-v3-its"; reg = <0 0x7100000 0 0x40000>; msi-controller; #msi-cells = <1>;
+            };
+            near: msi-controller@7000000 {
+                compatible = "arm,gic-v3-its"; reg = <0 0x7000000 0 0x40000>; msi-controller; #msi-cells = <1>;
+            };
+        };
+    """
+    + SENDER.replace("TARGET", "near")
+    + SENDER.replace("TARGET", "far").replace("10000000 {", "20000000 {").replace("<0x40 0x1", "<0x40 0x2")
+    + SENDER.replace("TARGET", "intc").replace("10000000 {", "30000000 {").replace("<0x40 0x1", "<0x40 0x3"),
     "message SPIs": "&intc { msi-controller; mbi-ranges = <300 8>; };" + SENDER.replace("TARGET", "intc"),
     "partitions": """
         &intc {
@@ -494,10 +509,47 @@ def test_the_workload_accounts_for_every_interrupt(shape: str, implementation: s
     assert outcome.moves > 10
     delivered = {account.name: account.delivered for account in outcome.accounts if "unused" not in account.name}
     assert all(sum(counts) for counts in delivered.values())
-    assert any(name.endswith(" MSI") for name in delivered) is (shape in ("its beside", "message SPIs"))
+    assert any(name.endswith(" MSI") for name in delivered) is (
+        shape in ("its beside", "an its of each host", "message SPIs")
+    )
     for vcpu in vm.vcpus:
         c = vm.flow.table.counters(vcpu)
         assert c.raised + c.resampled == c.delivered + c.coalesced + sum(c.dropped.values()) + c.withdrawn
+
+
+def test_a_message_goes_to_the_controller_that_the_tree_names() -> None:
+    """Three hosts whose devices have one DeviceID: a doorbell each, and an interrupt each."""
+    made = machine("an its of each host", 2)
+    vm = build(made)
+    with vm.adopted():
+        outcome = Workload(made, vm, vm.flow.call("guest_driver", vm), seed=2).run(1000)
+    accounts = {account.name: account for account in outcome.accounts if account.route.startswith("MSI")}
+    doorbells = {"pcie@10000000": 0x701_0040, "pcie@20000000": 0x711_0040, "pcie@30000000": 0x800_0040}
+    named = {name: next(at for host, at in doorbells.items() if name.startswith(host)) for name in accounts}
+    assert {name: int(account.route.split()[1], 16) for name, account in accounts.items()} == named
+    assert len({account.route.split()[-1] for account in accounts.values()}) == len(accounts) == 3
+    assert {source.devid for source in made.msis} == {0} and all(sum(one.delivered) for one in accounts.values())
+
+
+def test_every_its_has_its_own_devices() -> None:
+    """Whoever names no ITS gets a device's messages where it has some."""
+    made = machine("an its of each host", 1)
+    vm = build(made)
+    driver = vm.flow.call("guest_driver", vm)
+    cpu = ScriptedCpu(vm.vcpus[0], driver.handle_irq)
+    near, far, intc = (source.ref.controller for source in made.msis)
+    with vm.adopted():
+        driver.probe(cpu)
+        driver.starting(cpu)
+        messages = [driver.alloc_msis_at(cpu, one, 7, 1, 0)[0] for one in (near, far, near, intc)]
+        messages += driver.alloc_msis(cpu, 7, 1, 0)
+    assert [(msi.address & ~0xFFFF, msi.data) for msi in messages[:3]] == [
+        (0x701_0000, 0),
+        (0x711_0000, 0),
+        (0x701_0000, 1),
+    ]
+    assert (messages[3].address, messages[3].hwirq) == (0x800_0040, 300)
+    assert messages[4].data > 0
 
 
 def test_a_partition_has_its_ppi_for_itself() -> None:
