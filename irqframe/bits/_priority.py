@@ -123,6 +123,15 @@ class Priority(Target):
             self._used &= ~(1 << level)
             self._heaps[level].clear()
 
+    def _rebuild(self, order: list[int]) -> None:
+        # As often `_enter`, without a heap's work: what is in order is a heap.
+        self.deliverable = len(order)
+        priority, heaps = self.priority, self._heaps
+        for intid in order:
+            heaps.setdefault(priority[intid], []).append(intid)
+        self._waiting = {level: len(heap) for level, heap in heaps.items()}
+        self._used = sum(1 << level for level in heaps)
+
     def _forget(self) -> None:
         self._heaps.clear()
         self._waiting.clear()

@@ -21,9 +21,13 @@ PRIORITY: Final = 0xFC
 
 _PIECE: Final = 1024
 """The configuration table is compared in such pieces."""
+_MANY: Final = 1024
+"""If more LPIs change, it costs less to sort all anew."""
 
-# Translations of the states of LPIs, and of what differs, all at once.
+# Translations of the states of LPIs, of configuration bytes, and of what differs, all at once.
 _IS_PENDING: Final = bytes(byte & PENDING for byte in range(256))
+_PRIORITIES: Final = bytes(byte & PRIORITY for byte in range(256))
+_MASKS: Final = bytes(0 if byte & ENABLE else MASKED for byte in range(256))
 _DIFFERS: Final = bytes(bool(byte & (PRIORITY | ENABLE)) for byte in range(256))
 
 
@@ -60,6 +64,7 @@ class LpiSet(Priority):
 
         It costs what has changed since it was last taken over, and of the rest the comparison.
         """
+        found: list[tuple[int, bytes]] = []
         for start in range(0, len(table), _PIECE):
             piece = table[start : start + _PIECE]
             end = start + len(piece)
@@ -69,8 +74,21 @@ class LpiSet(Priority):
             self._table[start:end] = piece
             changed = (_number(piece) ^ _number(before)).to_bytes(len(piece), "little").translate(_DIFFERS)
             pending = self.state[start:end].translate(_IS_PENDING)
-            for index in _ones((_number(changed) & _number(pending)).to_bytes(len(piece), "little")):
-                self.configure(start + index, piece[index])
+            found.append((start, (_number(changed) & _number(pending)).to_bytes(len(piece), "little")))
+        if sum(piece.count(1) for _, piece in found) > _MANY:
+            self._configure_anew()
+            return
+        for start, piece in found:
+            for index in _ones(piece):
+                self.configure(start + index, table[start + index])
+
+    def _configure_anew(self) -> None:
+        """Take over every byte of the configuration table as it was last read."""
+        self.priority[:] = self._table.translate(_PRIORITIES)
+        state = _number(self.state.translate(_IS_PENDING)) | _number(self._table.translate(_MASKS))
+        self.state[:] = state.to_bytes(MOST_LPIS, "little")
+        self._forget()
+        self._rebuild([index for index, byte in enumerate(self.state) if byte == PENDING])
 
     def add(self, index: int, byte: int) -> None:
         """An LPI that is not pending becomes so; `byte` is its configuration."""

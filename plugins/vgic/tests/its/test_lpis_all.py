@@ -52,6 +52,29 @@ def test_invall_costs_what_has_changed(full: Any) -> None:
     assert full.cpus[0].lpis.first() == 8192 + 40_000
 
 
+def test_a_table_that_is_another_one_is_taken_over_at_once(full: Any) -> None:
+    chance = random.Random(6)
+    lpis = full.cpus[0].lpis
+    for part in (full.cpus[0], full.cpus[1]):
+        table = chance.randbytes(LPIS)
+        full.poke(full.PROP, table)
+        part.lpis.invalidate_all()
+        expected = {8192 + index: byte & 0xFD for index, byte in enumerate(table)}
+        assert all(expected[intid] == byte for intid, byte in part.lpis.pending())
+        for priority, intid in sorted((byte & 0xFC, intid) for intid, byte in part.lpis.pending() if byte & 1):
+            assert (part.lpis.first_priority(), part.lpis.first()) == (priority, intid)
+            part.lpis.deliver(intid)
+        assert part.lpis.first() == -1
+    full.do(full.movall(1, 0))
+    tables = [chance.randbytes(LPIS), chance.randbytes(LPIS)] * 3
+
+    def change() -> None:
+        full.poke(full.PROP, tables.pop())
+        lpis.invalidate_all()
+
+    assert best(change) < 0.12, "one after the other, LPIs took 0.3 s"
+
+
 def test_what_is_pending_at_both_coalesces(full: Any) -> None:
     both = full.cpus[1].lpis.owed
     full.do(full.movall(0, 1))
