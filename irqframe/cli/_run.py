@@ -14,7 +14,7 @@ import click
 from irqframe.cli._machines import MACHINE, irqchip_option, machine_of
 from irqframe.cli._reading import Reading, reading_options
 from irqframe.cli._report import print_report, report_json
-from irqframe.errors import IrqframeError
+from irqframe.errors import GuestError, InputError, IrqframeError, PluginError
 
 if TYPE_CHECKING:
     from irqframe.guest import Outcome
@@ -135,14 +135,14 @@ def _vm(machine: Machine, quirks: list[str], options: dict[str, str], record: Re
 
 
 def _work(machine: Machine, vm: Vm, events: int, seed: int, record: Recorder | None) -> Outcome:
-    from irqframe.errors import GuestError, PluginError
     from irqframe.flow import blaming
     from irqframe.guest import Driver, Workload, run_bare
+    from irqframe.machine import guest_finding
 
     with vm.adopted(), blaming(machine.chip, machine.irqchip):
         if not vm.flow.has("guest_driver"):
             return run_bare(machine, vm, events)
-        driver = vm.flow.call("guest_driver", vm)
+        driver = _driver(machine, vm)
         if not isinstance(driver, Driver):
             raise PluginError(machine.irqchip, f"irqchip_guest_driver returned {driver!r}, which is no Driver")
 
@@ -154,8 +154,19 @@ def _work(machine: Machine, vm: Vm, events: int, seed: int, record: Recorder | N
         # What is not accounted for is in the outcome, beside everything that is.
         with _progress(events) as tell, suppress(GuestError):
             workload.run(events, tell)
+        if not workload.up:
+            raise InputError([guest_finding(machine, workload.outcome.fault)])
         vm.destroy()
         return workload.outcome
+
+
+def _driver(machine: Machine, vm: Vm) -> object:
+    from irqframe.machine import guest_finding
+
+    try:
+        return vm.flow.call("guest_driver", vm)
+    except GuestError as error:
+        raise InputError([guest_finding(machine, error)]) from error
 
 
 @contextmanager

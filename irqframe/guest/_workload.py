@@ -51,6 +51,7 @@ class Workload:
 
     Attributes:
         outcome: what was found so far; whole once `run` returns.
+        up: whether the guest came up: its driver has probed, every CPU has started, and every interrupt is requested.
     """
 
     def __init__(self, machine: Machine, vm: Vm, driver: Driver, seed: int, watch: Watcher | None = None) -> None:
@@ -62,6 +63,7 @@ class Workload:
         self._bursts = 0
         self._delivered_before_reset = 0
         self.outcome = Outcome([])
+        self.up = False
 
     def run(self, events: int, progress: Callable[[int], None] | None = None) -> Outcome:
         """Do it all.
@@ -91,6 +93,7 @@ class Workload:
 
     def _script(self, floor: Floor, events: int, progress: Callable[[int], None] | None) -> None:
         self._boot(floor)
+        self.up = True
         self.outcome.setup_traps = count_traps(self._vm)
         self._every_source_once(floor)
         self._some(floor, events // 2, events, progress)

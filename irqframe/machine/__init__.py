@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from irqframe.machine._complete import Boot, boot_tree, lacks
     from irqframe.machine._device import Device, pl011, virtio_mmio
     from irqframe.machine._documents import BindingDocument, installed_bindings
+    from irqframe.machine._guest_finding import guest_finding
     from irqframe.machine._lines import Line, line_of
     from irqframe.machine._retarget import retarget
     from irqframe.machine._topology import State, Topology, TopologyController, TopologySource, topology
@@ -26,6 +27,7 @@ _HOMES = {
     "_complete": ("Boot", "boot_tree", "lacks"),
     "_device": ("Device", "pl011", "virtio_mmio"),
     "_documents": ("BindingDocument", "installed_bindings"),
+    "_guest_finding": ("guest_finding",),
     "_lines": ("Line", "line_of"),
     "_retarget": ("retarget",),
     "_topology": ("State", "Topology", "TopologyController", "TopologySource", "topology"),
@@ -48,6 +50,7 @@ __all__ = [
     "boot_tree",
     "build",
     "examine",
+    "guest_finding",
     "installed_bindings",
     "lacks",
     "line_of",

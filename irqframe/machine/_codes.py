@@ -40,5 +40,6 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "W0627": "a source that signals by level is described as edge-triggered",
         "W0628": "an interrupt specifier names no trigger",
         "E0629": "the PPI partitions of a GICv3 and the cells that name them contradict each other",
+        "E0632": "a machine is not one that the scripted guest comes up on",
     }
 )

@@ -45,7 +45,7 @@ def check_nodes(
     """
     wanted = {id(node) for node in controllers}
     present = [node for node in enabled(tree) if id(node) in wanted]
-    named = (node for node in (*_cpus(tree), *_memories(tree), *present) if node.path not in reported)
+    named = (node for node in (*_cpus(tree), *memories(tree), *present) if node.path not in reported)
     rules = (
         _overlapping(tree, present),
         _unused(tree, present, refs, msis),
@@ -154,14 +154,15 @@ def _cpus(tree: Tree) -> list[Node]:
     return [node for node in nodes if node.strings("device_type") == ("cpu",)]
 
 
-def _memories(tree: Tree) -> list[Node]:
+def memories(tree: Tree) -> list[Node]:
+    """The nodes of RAM, disabled ones too."""
     return [node for node in tree.root.children.values() if node.strings("device_type") == ("memory",)]
 
 
 def _memory(tree: Tree) -> Iterator[Finding]:
     """Regions by address; each is compared with the one that reaches furthest of those before it."""
     regions = []
-    for order, node in enumerate(filter(is_enabled, _memories(tree))):
+    for order, node in enumerate(filter(is_enabled, memories(tree))):
         places = reg(node)
         width = len(node.properties["reg"].data) // len(places) if places else 0
         regions += [(address, size, order, index * width, node) for index, (address, size) in enumerate(places) if size]

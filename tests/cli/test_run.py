@@ -158,3 +158,36 @@ def test_a_run_that_fails_says_what_it_found(irqframe: Run, rvic_dts: Path) -> N
     assert result.stderr == f"irqframe: error: {fault}\n"
     report = json.loads(irqframe("run", rvic_dts, EVENTS, "--quirks", "D7", "--json").stdout)
     assert (report["accounted"], report["fault"]) == (False, fault)
+
+
+GICV3 = Path(__file__).parents[2] / "docs" / "examples" / "virt-gicv3.dts"
+REG = "\t\treg = <0x00 0x40000000 0x00 0x8000000>;\n"
+MEMORY = f'\tmemory@40000000 {{\n{REG}\t\tdevice_type = "memory";\n\t}};\n'
+TOO_LITTLE = "no 0x10000 bytes of guest memory are left for the tables of LPIs"
+
+
+@pytest.mark.parametrize(
+    ("memory", "place", "says", "found"),
+    [
+        (MEMORY.replace("0x8000000", "0x20000"), "reg", TOO_LITTLE, "0x20000 bytes of memory"),
+        (MEMORY.replace("0x8000000", "0x8000"), "reg", TOO_LITTLE, "0x8000 bytes of memory"),
+        ("", "its@8080000", "LPIs need tables in guest memory, and the machine has none", "no memory"),
+    ],
+    ids=["not for all", "for none", "no memory"],
+)
+def test_a_guest_without_the_memory_for_its_tables(
+    irqframe: Run, tmp_path: Path, memory: str, place: str, says: str, found: str
+) -> None:
+    text = GICV3.read_text(encoding="utf-8")
+    assert text.count(MEMORY) == 1
+    changed = text.replace(MEMORY, memory)
+    path = tmp_path / "m.dts"
+    path.write_text(changed, encoding="utf-8")
+    assert irqframe("check", path).returncode == 0
+    result = irqframe("run", path, EVENTS, "--json")
+    assert result.returncode == 1
+    (finding,) = json.loads(result.stdout)["findings"]
+    assert (finding["code"], finding["message"]) == ("E0632", f"the scripted guest does not come up: {says}")
+    line = changed.split("\n")[finding["span"]["line"] - 1]
+    assert line[finding["span"]["column"] - 1 :].startswith(place)
+    assert (finding["found"], "--memory" in finding["hint"]) == (found, True)
