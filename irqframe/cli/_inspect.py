@@ -134,7 +134,23 @@ def _row(found: Topology, one: TopologySource) -> tuple[str, ...]:
     if one.ref is None or one.line is None:
         where = place(one.span, found.tree.file)
         return one.name, "unresolved", "-", f"{one.note}{f' ({where})' if where else ''}"
-    return one.name, one.line.name, one.line.trigger or "-", way(found, one.ref)
+    line = one.line.name if one.cpus is None else f"{one.line.name} of {_cpus(found, one.cpus)}"
+    return one.name, line, one.line.trigger or "-", way(found, one.ref)
+
+
+def _cpus(found: Topology, indices: frozenset[int]) -> str:
+    """CPUs by name, in the order of the tree: "cpu@0, cpu@1", or the first and the last of those that follow it."""
+    runs: list[list[int]] = []
+    for index in sorted(indices):
+        if runs and index == runs[-1][-1] + 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    names = [cpu.node.name for cpu in found.cpus]
+    listed = [
+        f"{names[run[0]]}..{names[run[-1]]}" if len(run) > 2 else ", ".join(names[n] for n in run) for run in runs
+    ]
+    return ", ".join(listed) or "no CPU"
 
 
 def _message(ref: MsiRef, routes: int) -> str:

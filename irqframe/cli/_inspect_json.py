@@ -94,6 +94,7 @@ def _source(topology: Topology, one: TopologySource, ref: InterruptRef) -> dict[
         "specifier": list(ref.specifier),
         "way": [{"node": hop.node.path, "property": hop.property, **_place(hop.span)} for hop in ref.hops],
         "line": one.line.name if one.line is not None else None,
+        "cpus": None if one.cpus is None else sorted(one.cpus),
         "state": one.state.value,
         "note": one.note,
         "cascade": [upstream.parents[0].path for upstream in topology.cascade(ref.controller)],

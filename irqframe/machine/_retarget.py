@@ -7,11 +7,12 @@
    a list that names another node stays as it is.
 4. What is disabled is written anew too, because a guest may enable it.
 5. The new nodes may not lie on addresses that the machine uses.
+6. The new irqchip is not told of partitions of CPUs: sources that they keep apart would have one line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from irqframe import dt
 from irqframe.dt import InterruptRef, Node, Tree
@@ -21,7 +22,7 @@ from irqframe.machine._describe import Described, ask_describe, ask_encode
 from irqframe.machine._entries import Cells, Entry, extended, map_rows
 from irqframe.machine._load import plugin_serves
 from irqframe.machine._messages import rewrite_messages
-from irqframe.machine._model import Machine
+from irqframe.machine._model import Machine, MachineSource
 from irqframe.machine._overlap import overlaps
 from irqframe.machine._translate import translate
 
@@ -45,7 +46,8 @@ def retarget(machine: Machine, plugin: Plugin) -> Tree:
 
     Raises:
         InputError: with a finding (E0608) for each source that the irqchip cannot serve, one if it cannot serve the
-            machine or describes no nodes, or one for each node that its own would lie on.
+            machine or describes no nodes, or one for each node that its own would lie on; or with one (E0604) for each
+            source that only a partition of CPUs keeps apart from another.
         PluginError: if the irqchip breaks the hook spec.
     """
     return _Retargeting(machine, plugin).tree
@@ -59,7 +61,7 @@ class _Retargeting:
         self.tree = dt.copy_tree(machine.tree)
         self.flow = Flow()
         self.flow.register_chip(plugin.chip(), plugin.name)
-        self.findings: list[Finding] = []
+        self.findings = list(_partitioned(machine, plugin.name))
         old = [node for path in _paths(machine) if (node := self.tree.node(path)) is not None]
         self.old_phandles = {node.phandle for node in old if node.phandle is not None}
         self.nodes = self.tree.by_phandle()
@@ -235,6 +237,25 @@ class _Retargeting:
             for prop in list(table.properties.values()) if table is not None else ():
                 if table is not None and prop.strings and any(_inside(prop.strings[0], path) for path in gone):
                     del table.properties[prop.name]
+
+
+def _partitioned(machine: Machine, name: str) -> Iterator[Finding]:
+    """A finding for each source on a PPI of another: the machine is sound, so they are in partitions."""
+    first: dict[int, MachineSource] = {}
+    for one in machine.sources:
+        if one.source.kind is not SourceKind.PPI:
+            continue
+        other = first.setdefault(one.source.number, one)
+        if other is not one:
+            yield Finding(
+                "E0604",
+                f"{one.ref.node.path} and {other.ref.node.path} both have PPI {one.source.number}, each on a partition "
+                f"of the CPUs, and {name} gets no partitions",
+                one.ref.span,
+                one.ref.node.path,
+                expected="a PPI of its own for each",
+                related=((other.ref.span, "the other"),),
+            )
 
 
 def _paths(machine: Machine) -> list[str]:

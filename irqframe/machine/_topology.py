@@ -19,6 +19,7 @@ from irqframe import dt
 from irqframe.dt import Cpu, InterruptRef, IntxRoute, MsiRange, MsiRef, Node, Property, Region, Tree, Upstream
 from irqframe.errors import Finding, Span
 from irqframe.flow import Flow, Plugin, discover
+from irqframe.machine._gicv3 import cpus_of
 from irqframe.machine._lines import Line, line_of, line_of_source
 from irqframe.machine._load import examine_surveyed, own_sources
 from irqframe.machine._model import Machine
@@ -56,6 +57,7 @@ class TopologySource:
         state: SHARED, PER_CPU, ERROR or UNRESOLVED.
         note: why it does not resolve, or what is wrong with it; "" if nothing is.
         span: where it is written.
+        cpus: indices of the CPUs that have a per-CPU line, if a partition says it; None: all.
     """
 
     name: str
@@ -65,6 +67,7 @@ class TopologySource:
     state: State
     note: str
     span: Span
+    cpus: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ def topology(tree: Tree, plugins: Sequence[Plugin] | None = None) -> Topology:
     machine, found = examine_surveyed(seen, known) if plugin is not None else (None, ())
     findings = tuple(sorted(dict.fromkeys((*seen.findings, *found)), key=lambda finding: finding.span))
     sound = machine is not None and not any(finding.is_error for finding in findings)
-    sources = (*_resolved(own, lines, findings), *_unresolved(tree, seen))
+    sources = (*_resolved(own, lines, findings, seen.cpus), *_unresolved(tree, seen))
     return Topology(
         tree,
         machine if sound else None,
@@ -181,7 +184,7 @@ def _lines(refs: Sequence[InterruptRef], plugin: Plugin | None) -> list[Line]:
 
 
 def _resolved(
-    refs: Sequence[InterruptRef], lines: Sequence[Line], findings: Sequence[Finding]
+    refs: Sequence[InterruptRef], lines: Sequence[Line], findings: Sequence[Finding], cpus: Sequence[Cpu]
 ) -> Iterator[TopologySource]:
     wrong: dict[tuple[str, Span], str] = {}
     for finding in findings:
@@ -192,7 +195,7 @@ def _resolved(
         spans = [span for span in (ref.span, *ref.spans) if span.line]
         note = next((wrong[key] for span in spans if (key := (ref.node.path, span)) in wrong), "")
         state = State.ERROR if note else State.PER_CPU if line.per_cpu else State.SHARED
-        yield TopologySource(name, ref.node, ref, line, state, note, ref.span)
+        yield TopologySource(name, ref.node, ref, line, state, note, ref.span, cpus_of(ref, cpus))
 
 
 def _unresolved(tree: Tree, seen: Survey) -> Iterator[TopologySource]:

@@ -83,6 +83,7 @@ def test_json_schema(irqframe: Run, virt_dtb: Path) -> None:
         "specifier": [0, 1, 4],
         "way": way,
         "line": "SPI 1",
+        "cpus": None,
         "state": "shared line",
         "note": "",
         "cascade": [],
@@ -326,3 +327,66 @@ def test_check_finds_the_same(irqframe: Run, virt_dts: Path, tmp_path: Path) -> 
     for command in ("check", "inspect"):
         found = json.loads(irqframe(command, "--json", path).stdout)["findings"]
         assert {"E0415", "E0427"} <= {finding["code"] for finding in found}
+
+
+PARTITIONED = """\
+/dts-v1/;
+/ {
+    compatible = "acme,board";
+    model = "Acme board";
+    #address-cells = <1>;
+    #size-cells = <1>;
+    interrupt-parent = <&gic>;
+    cpus { #address-cells = <1>; #size-cells = <0>; CPUS };
+    gic: interrupt-controller@8000000 {
+        compatible = "arm,gic-v3";
+        reg = <0x8000000 0x10000>, <0x80a0000 0x100000>;
+        interrupt-controller;
+        #interrupt-cells = <4>;
+        #address-cells = <0>;
+        ppi-partitions {
+            little: interrupt-partition-0 { affinity = <&cpu0 &cpu1 &cpu2 &cpu5>; };
+            big: interrupt-partition-1 { affinity = <&cpu4 &cpu3>; };
+        };
+    };
+    pmu-little { compatible = "arm,cortex-a53-pmu"; interrupts = <1 7 4 &little>; };
+    pmu-big { compatible = "arm,cortex-a72-pmu"; interrupts = <1 7 4 &big>; };
+    timer { compatible = "arm,armv8-timer"; interrupts = <1 13 4 0>, <1 14 4 0>, <1 11 4 0>, <1 10 4 0>; };
+};
+"""
+
+
+@pytest.fixture
+def partitioned(tmp_path: Path) -> Path:
+    """A machine with six CPUs, and a PPI that two partitions share."""
+    cpus = "".join(
+        f'cpu{n}: cpu@{n} {{ device_type = "cpu"; compatible = "arm,cortex-a53"; reg = <{n}>; }};' for n in range(6)
+    )
+    path = tmp_path / "partitioned.dts"
+    path.write_text(PARTITIONED.replace("CPUS", cpus), encoding="utf-8")
+    return path
+
+
+def test_the_cpus_of_a_partition_are_shown(irqframe: Run, partitioned: Path) -> None:
+    result = irqframe("inspect", partitioned)
+    assert result.returncode == 0
+    lines = {line.split("  ")[0]: line for line in result.stdout.splitlines()}
+    assert "  PPI 23 of cpu@0..cpu@2, cpu@5  " in lines["pmu-little"]
+    assert "  PPI 23 of cpu@3, cpu@4  " in lines["pmu-big"]
+    assert "  PPI 27  " in lines["timer (virt)"]
+    report = json.loads(irqframe("inspect", partitioned, "--json").stdout)
+    assert {one["name"]: one["cpus"] for one in report["sources"]} == {
+        "pmu-little": [0, 1, 2, 5],
+        "pmu-big": [3, 4],
+        **{f"timer ({kind})": None for kind in ("sec-phys", "phys", "virt", "hyp-phys")},
+    }
+
+
+@pytest.mark.parametrize("chip", ["gicv2", "rvic"])
+def test_partitions_go_with_the_irqchip(irqframe: Run, partitioned: Path, chip: str) -> None:
+    assert irqframe("check", partitioned).returncode == 0
+    result = irqframe("inspect", partitioned, "--irqchip", chip)
+    assert result.returncode == 1
+    said = "error[E0604]: /pmu-big and /pmu-little both have PPI 23, each on a partition of the CPUs"
+    assert f"{said}, and {chip} gets no partitions\n" in result.stderr
+    assert result.stderr.count("error[") == 1
