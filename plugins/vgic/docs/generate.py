@@ -16,9 +16,8 @@ from irqframe_vgic._registers import Register
 from irqframe_vgic._v2 import _gicc, _gicd, _v2m
 from irqframe_vgic._v2 import _parameters as gicv2
 from irqframe_vgic._v3 import _gicd as gicd3
-from irqframe_vgic._v3 import _gicr
+from irqframe_vgic._v3 import _gicr, _icc
 from irqframe_vgic._v3 import _parameters as gicv3
-from irqframe_vgic._v3._icc import REGISTERS as ICC
 
 GICV2_FRAMES = (
     ("Distributor (GICD)", _gicd.REGISTERS),
@@ -53,7 +52,7 @@ def main() -> int:
 def pages() -> dict[str, dict[str, str]]:
     """Of each page, its generated parts by name."""
     return {
-        "vgic.md": {
+        "gicv2.md": {
             "implementations": implementations(gicv2.IMPLEMENTATIONS),
             "registers": frames(row, HEAD, GICV2_FRAMES),
         },
@@ -113,11 +112,12 @@ def frames(
 
 def row(register: Register[Any, Any]) -> tuple[str, ...]:
     """A register as the page shows it."""
-    elements = list(register.each())
-    last, offset, _ = elements[-1]
-    where = f"0x{register.offset:03X}" + (f"–0x{offset:03X}" if register.words else "")
+    last, offset, _ = list(register.each())[-1]
+    several = register.words > 1
+    where = f"0x{register.offset:03X}" + (f"–0x{offset:03X}" if several else "")
     reset = f"0x{register.reset:X}" if isinstance(register.reset, int) else register.reset
-    name = f"{register.name}{register.first}–{last}{register.suffix}" if register.words else register.name
+    number = f"{register.first}–{last}" if several else str(register.first)
+    name = f"{register.name}{number}{register.suffix}" if register.words else register.name
     reset = "" if register.access == "WO" else reset
     return (
         where,
@@ -140,18 +140,21 @@ def row3(register: Register[Any, Any]) -> tuple[str, ...]:
 def sysregs() -> str:
     """The system registers."""
     head = ("op1, CRn, CRm, op2", "name", "access", "reset", "what", "page")
-    rows = [
-        (
-            ", ".join(map(str, one.encoding[1:])),
-            one.name,
-            one.access,
-            "" if one.access == "WO" else f"0x{one.reset:X}" if isinstance(one.reset, int) else one.reset,
-            one.about,
-            one.page,
-        )
-        for one in ICC
-    ]
-    return table([head, *rows])
+    served = {claim.name for one in gicv3.IMPLEMENTATIONS.values() for claim in _icc.claims(one)}
+    return table([head, *(sysreg(one, one.name in served) for one in _icc.REGISTERS)])
+
+
+def sysreg(one: _icc.SystemRegister, served: bool) -> tuple[str, ...]:
+    """A system register as the page shows it, and whether any implementation has it."""
+    reset = f"0x{one.reset:X}" if isinstance(one.reset, int) else one.reset
+    return (
+        ", ".join(map(str, one.encoding[1:])),
+        one.name,
+        one.access if served else "UNDEFINED",
+        reset if served and one.access != "WO" else "",
+        one.about if served else "is there with more group bits than the implementations here have",
+        one.page,
+    )
 
 
 def commands() -> str:
