@@ -182,6 +182,7 @@ def test_demand_03_an_interrupt_is_never_queued_on_two_cpus(board: Any, route: i
     made.enable(40, edge=True, route=0)
     made.line(40, 1)
     made.w(0x6000 + 8 * 40, route, size=8)
+    assert [made.owed(cpu) for cpu in range(4)] == [made.irq(cpu) for cpu in range(4)]
     assert sorted(made.iar(cpu) for cpu in range(4)) == [40, 1023, 1023, 1023]
 
 
