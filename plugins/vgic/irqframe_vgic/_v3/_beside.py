@@ -15,17 +15,22 @@ class Beside(NamedTuple):
 
     Attributes:
         node: whose it is.
+        source: which of its properties says where.
         base: guest physical address.
         size: bytes.
-        what: what messages call it, with why it is there.
-        property: which property of the node is to blame.
+        hint: why it is there, "" if the property says it.
     """
 
     node: Node
+    source: str
     base: int
     size: int
-    what: str
-    property: str = "reg"
+    hint: str = ""
+
+    @property
+    def end(self) -> int:
+        """One more than the last address."""
+        return self.base + self.size
 
 
 def check(frames: Sequence[Beside]) -> None:
@@ -39,14 +44,17 @@ def check(frames: Sequence[Beside]) -> None:
     taken += [(frame.base, frame.size, frame.node.path) for frame in frames]
     for frame in frames:
         for base, size, path in _at(frame, taken):
+            place = f"{frame.base:#x}..{frame.end - 1:#x}"
             raise NodeError(
-                f"{frame.what} at {frame.base:#x}..{frame.base + frame.size - 1:#x} would lie on {path}, which has "
-                f"{base:#x}..{base + size - 1:#x}",
+                f"the frame for messages of {frame.node.path}, at {place}, lies on {path}",
                 frame.node.path,
-                frame.property,
+                frame.source,
+                expected=f"nothing else at {place}",
+                found=f"{path} at {base:#x}..{base + size - 1:#x}",
+                hint=frame.hint,
             )
 
 
 def _at(frame: Beside, taken: Sequence[tuple[int, int, str]]) -> Iterator[tuple[int, int, str]]:
     own = frame.base, frame.size, frame.node.path
-    return (one for one in taken if one != own and one[0] < frame.base + frame.size and frame.base < one[0] + one[1])
+    return (one for one in taken if one != own and one[0] < frame.end and frame.base < one[0] + one[1])

@@ -28,7 +28,7 @@ from irqframe_vgic._its._devices import device_bits
 from irqframe_vgic._its._its import Its
 from irqframe_vgic._its._parameters import IMPLEMENTATIONS as ITS_IMPLEMENTATIONS
 from irqframe_vgic._registers import Frame
-from irqframe_vgic._v3 import _gicd, _gicr, _icc, _lines, _specifiers, _state, _tree
+from irqframe_vgic._v3 import _gicd, _gicr, _icc, _lines, _mbis, _specifiers, _state, _tree
 from irqframe_vgic._v3._attributes import Attributes
 from irqframe_vgic._v3._distributor import Distributor
 from irqframe_vgic._v3._driver import Gicv3Driver
@@ -116,13 +116,13 @@ class Gicv3(Gic[CpuInterface, _tree.Layout]):
     def irqchip_configure(self, vm: Vm, nodes: Sequence[NodeRef]) -> None:
         counts = self._divide(nodes)
         layout = _tree.layout(nodes)
+        _mbis.check(nodes, PRIVATE + counts.spis)
         if len(layout.places(len(vm.vcpus))) < len(vm.vcpus):
             raise VmError(errno.EINVAL, f"there are redistributors for {len(layout.places(MAX_CPUS))} vCPUs")
         changed = replace(self.parameters, **counts._asdict(), lpis=bool(layout.its), mbis=bool(layout.mbis))
         if changed != self.parameters:
             self.parameters = changed
             self.rebuild(vm)
-        self._check_messages(layout)
         self.layout = layout
         self._its = replace(self._its, device_bits=device_bits(nodes, self._its.device_bits))
         self.initialise(vm)
@@ -151,7 +151,7 @@ class Gicv3(Gic[CpuInterface, _tree.Layout]):
         if layout.alias is not None:
             frame = Frame(gic, _gicd.decoded_doorbells())
             names = _gicd.decoded_doorbells().names
-            yield MmioClaim("GICD messages", layout.alias, _tree.ALIAS, frame.read, frame.write, names)
+            yield MmioClaim("GICD messages", layout.alias, _mbis.ALIAS, frame.read, frame.write, names)
 
     def _redistributors(self, gic: Distributor, layout: _tree.Layout) -> Iterable[TrapClaim]:
         places = layout.places(len(gic.cpus))
@@ -209,16 +209,6 @@ class Gicv3(Gic[CpuInterface, _tree.Layout]):
         if spis != self.parameters.spis:
             self.parameters = replace(self.parameters, spis=spis)
             self.rebuild(vm)
-
-    def _check_messages(self, layout: _tree.Layout) -> None:
-        end = self.parameters.intids
-        for messages in layout.mbis:
-            if not (PRIVATE <= messages.start < messages.stop <= end):
-                raise VmError(
-                    errno.EINVAL,
-                    f"'{_lines.MBI_RANGES}': INTIDs {messages.start}..{messages.stop - 1} are not among the GIC's SPIs "
-                    f"{PRIVATE}..{end - 1}",
-                )
 
     @property
     def _largest(self) -> _lines.LineCounts:

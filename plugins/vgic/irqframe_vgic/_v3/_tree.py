@@ -18,27 +18,24 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, cast
 
-from irqframe.dt import Node, address, is_enabled
+from irqframe.dt import Node, is_enabled
 from irqframe.errors import NodeError, SpecifierError, VmError
 from irqframe.flow import DescribeRequest, NodeRef, NodeSpec, PropertyValue, SourceKind
 from irqframe_vgic._placed import Frame, check_size, frames_of
-from irqframe_vgic._v3 import _beside
+from irqframe_vgic._v3 import _beside, _mbis
 from irqframe_vgic._v3._beside import Beside
 from irqframe_vgic._v3._lines import GIC_COMPATIBLE, mbis
 
 ITS_COMPATIBLE: Final = "arm,gic-v3-its"
-MBI_ALIAS: Final = "mbi-alias"
 
 FRAME: Final = 0x1_0000
 """Bytes of each frame: the distributor's, the two of a redistributor, the two of an ITS."""
 REDISTRIBUTOR: Final = 2 * FRAME
-ALIAS: Final = 0x1000
-"""Bytes of the distributor's doorbells at `mbi-alias`."""
 
 _MAX_CPUS: Final = 512
 _REGIONS: Final = "#redistributor-regions"
 _STRIDE: Final = "redistributor-stride"
-_SECOND_FRAME: Final = "the frame for messages, which `reg` leaves out,"
+_SECOND_FRAME: Final = "`reg` has the control frame only, and the frame for messages follows it"
 
 # Where QEMU's virt board has its GICv3; the described nodes are for a root with 2 address and 2 size cells.
 GICD_DEFAULT: Final = (0x0800_0000, FRAME)
@@ -94,8 +91,8 @@ def layout(nodes: Sequence[NodeRef]) -> Layout:
         nodes: the GIC, and its ITSs.
 
     Raises:
-        NodeError: for a GIC without a distributor and redistributors, an ITS without its frame, or a frame that no
-            `reg` has and that lies on something else.
+        NodeError: for a GIC without a distributor and redistributors, an ITS without its frame, or a frame
+            that no `reg` has and that lies on something.
         VmError: EINVAL unless there is one GIC.
     """
     # The nodes that the core hands over are those of its own trees.
@@ -109,10 +106,10 @@ def layout(nodes: Sequence[NodeRef]) -> Layout:
     gicd, *regions = _frames(gic, stride)
     its = [(node, *its_frame(node)) for node in own if ITS_COMPATIBLE in node.compatible]
     messages = mbis((gic,))
-    alias = _alias(gic, gicd[0]) if messages else None
-    beside = [Beside(node, base + FRAME, FRAME, _SECOND_FRAME) for node, base, size in its if size < 2 * FRAME]
+    alias = _mbis.alias(gic, gicd[0]) if messages else None
+    beside = [Beside(node, "reg", base + FRAME, FRAME, _SECOND_FRAME) for node, base, size in its if size < 2 * FRAME]
     if alias is not None:
-        beside.append(Beside(gic, alias, ALIAS, f"`{MBI_ALIAS}`", MBI_ALIAS))
+        beside.append(Beside(gic, _mbis.MBI_ALIAS, alias, _mbis.ALIAS))
     _beside.check(beside)
     return Layout(gicd, tuple(regions), stride, tuple((base, size) for _, base, size in its), messages, alias)
 
@@ -135,21 +132,6 @@ def _frames(gic: Node, stride: int) -> tuple[Frame, ...]:
     return frames[: count + 1]
 
 
-def _alias(gic: Node, distributor: int) -> int | None:
-    """The alias, None if there is none, or if it is the distributor itself."""
-    if not gic.has(MBI_ALIAS):
-        return None
-    alias = address(gic, MBI_ALIAS)
-    if alias is None or alias % ALIAS:
-        raise NodeError(
-            f"`{MBI_ALIAS}` of {gic.path} is no page",
-            gic.path,
-            MBI_ALIAS,
-            expected=f"a multiple of {ALIAS:#x} that the CPUs reach",
-        )
-    return None if alias == distributor else alias
-
-
 def _stride(gic: Node) -> int:
     cells = gic.cells(_STRIDE)
     stride = (cells[0] << 32 | cells[1]) if len(cells) == 2 else sum(cells[:1])
@@ -168,7 +150,7 @@ def its_frame(node: Node) -> Frame:
     """Where an ITS is.
 
     Raises:
-        NodeError: if the node does not say.
+        NodeError: if the node does not say, or it is too small.
     """
     frames = frames_of(node)
     check_size(node, 0, FRAME, "the control frame")
