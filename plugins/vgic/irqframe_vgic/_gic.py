@@ -272,9 +272,12 @@ class Gic(Irqchip, Generic[F, L]):
             vm.chip_data.add_cpu(vcpu.chip)
 
     def route_lines(self, vm: Vm) -> None:
-        """GSI n goes to line n, unless the VM has been given routes."""
+        """GSI n goes to line n, unless the VM has been given routes; there may be none for a number in between."""
         if not vm.routing.entries:
             vm.routing.set_default(self.lines)
+            pins = {vm.chip_data.pin_of(intid) for intid in vm.chip_data.homes or ()}
+            if pins and len(pins) < self.lines:
+                vm.routing.replace(entry for entry in vm.routing.entries if entry.pin in pins)
 
     @staticmethod
     def _is_own(cpu: Interface, intid: int) -> bool:

@@ -129,3 +129,12 @@ def test_an_extended_ppi_is_each_cpus_own(many: Any) -> None:
     assert [vcpu.index for vcpu in many.vcpus if vcpu.irq_line] == [300]
     assert many.vcpus[300].sysreg_read(IAR1) == 1119
     assert many.vcpus[0].mmio_read(GICR + STRIDE * 301 + SGI + 0x208, 4) == 1 << 31
+
+
+def test_a_number_without_a_line_has_no_route() -> None:
+    vm = Vm(timer_intids=(None, None), pmu_intid=None)
+    vm.create_irqchip(Gicv3(options={"spis": "32"}), "gicv3")
+    vm.create_vcpu()
+    vm.flow.call("configure", vm, (parse_dts(DTS, "many.dts").root.children["intc@8000000"],))
+    vm.finalize()
+    assert {entry.gsi for entry in vm.routing.entries} == {*range(32), *range(988, 988 + 1024)}
