@@ -99,26 +99,8 @@ def _ppi_ispendr(op: Op, model: Model) -> bool:
     return _written(op, 0x200, 0x204) and bool(op.value >> 16)
 
 
-def _ppi_icpendr(op: Op, model: Model) -> bool:
-    if model.cpus == 1 or not _written(op, 0x280, 0x284):
-        return False
-    latched = 0
-    for cpu in model.gic.cpus:
-        if cpu.vcpu.index != op.cpu:
-            latched |= cpu.private.latch
-    return bool(op.value >> 16 << 16 & latched)
-
-
 def _ppi_config(op: Op, model: Model) -> bool:
     return model.cpus > 1 and _accesses(op) and 0xC04 <= op.at < 0xC08
-
-
-def _enable_high(op: Op, model: Model) -> bool:
-    """Enabling a level-triggered interrupt whose line is high."""
-    if not _written(op, 0x100, 0x100 + _SPIS_END // 8):
-        return False
-    block = model.gic.cpus[op.cpu].blocks[(op.at - 0x100) // 4]
-    return bool(op.value & block.line & ~block.edge)
 
 
 def _hidden(model: Model, cpu: int) -> bool:
@@ -267,28 +249,12 @@ ROWS: Final[tuple[Exemption, ...]] = (
         "7.2",
     ),
     Exemption(
-        "v2-ppi-icpendr",
-        2,
-        "GICD_ICPENDR0 for a PPI that is latched at another CPU",
-        "the register is each CPU's own; QEMU clears the PPI of every CPU",
-        How.LEFT_OUT,
-        _ppi_icpendr,
-    ),
-    Exemption(
         "v2-ppi-config",
         2,
         "GICD_ICFGR1 with several CPUs",
         "the register is each CPU's own, if it can be written at all; QEMU has one for all CPUs",
         How.LEFT_OUT,
         _ppi_config,
-    ),
-    Exemption(
-        "v2-enable-high",
-        2,
-        "GICD_ISENABLER for a level-triggered interrupt whose line is high",
-        "QEMU latches it, so it stays pending when the line falls",
-        How.LEFT_OUT,
-        _enable_high,
     ),
     Exemption(
         "v2-hidden",

@@ -78,7 +78,12 @@ def _stale(model: Model, cpu: int) -> bool:
     if not lpis.owed:
         return False
     table = (lpis.propbaser & _ADDRESS) - 8192
-    return any((model.vm.memory.read(table + intid, 1)[0] ^ byte) & _CONFIGURATION for intid, byte in lpis.pending())
+    return any(_differs(model, table + intid, byte) for intid, byte in lpis.pending())
+
+
+def _differs(model: Model, at: int, byte: int) -> bool:
+    """Whether a byte is not what it was, or was not meanwhile."""
+    return at in model.stored or bool((model.vm.memory.read(at, 1)[0] ^ byte) & _CONFIGURATION)
 
 
 def _takes_stale(op: Op, model: Model) -> bool:

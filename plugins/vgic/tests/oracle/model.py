@@ -12,12 +12,13 @@ from irqframe_vgic import Gicv2, Gicv3
 from irqframe.dt import parse_dts
 from irqframe.vm import UndefinedInstructionError, Vm
 from oracle import stub
-from oracle.operations import GICC, LINE, MRS, MSR, READ, STORE, UNDEFINED, WRITE, Op, Outcome
+from oracle.operations import GICC, ITS, LINE, MRS, MSR, READ, STORE, UNDEFINED, WRITE, Op, Outcome
 from oracle.sysregs import ICC, unpack
 
 _GICD: Final = 0x0800_0000
 
 _ISACTIVER: Final = 0x300
+_CWRITER: Final = 0x88
 _ACKNOWLEDGES: Final = frozenset(((READ, GICC + 0x0C), (MRS, ICC["IAR0"]), (MRS, ICC["IAR1"])))
 
 _GICV2: Final = """\
@@ -72,6 +73,7 @@ class Model:
         vm: the VM.
         gic: the distributor.
         takers: CPU that acknowledged an SPI last, unless it was made active otherwise since.
+        stored: addresses of bytes that were stored since the ITS last did all its commands.
     """
 
     def __init__(self, version: int, cpus: int) -> None:
@@ -87,6 +89,7 @@ class Model:
         self.vm.finalize()
         self.gic: Any = self.vm.chip_data
         self.takers: dict[int, int] = {}
+        self.stored: set[int] = set()
         self._owned = ExitStack()
         self._owned.enter_context(self.vm.adopted())
 
@@ -109,6 +112,7 @@ class Model:
         except UndefinedInstructionError:
             value = UNDEFINED
         self._note_taker(op, value)
+        self._note_store(op)
         return Outcome(value, None if op.kind == STORE else self.pins())
 
     def _do(self, op: Op) -> int | None:
@@ -133,6 +137,14 @@ class Model:
             for n in range(32):
                 if op.value >> n & 1:
                     self.takers.pop(first + n, None)
+
+    def _note_store(self, op: Op) -> None:
+        if op.kind == STORE and op.size == 1:
+            self.stored.add(op.at)
+        elif self.stored and op.kind == WRITE and op.at == ITS + _CWRITER:
+            its = self.gic.its[0]
+            if its.enabled and not its.queue.waits:
+                self.stored.clear()
 
     def pins(self) -> int:
         """The lines of every CPU, as `Outcome` has them."""

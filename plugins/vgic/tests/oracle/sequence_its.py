@@ -52,6 +52,7 @@ class ItsGuest:
         self._cpus = cpus
         self._devices = [0, *random.sample(range(1, 64), 2)]
         self._lpis = [_FIRST, *random.sample(range(_FIRST + 1, _LAST), 5)]
+        self._mapped: dict[tuple[int, int], int] = {}
         self._tail = 0
         self._ptz = random.choice((0, 0, 0, 1 << 62))
 
@@ -78,9 +79,11 @@ class ItsGuest:
         """Tables, the queue, everything enabled, devices and collections mapped."""
         for intid in self._lpis:
             self._store(_PROPERTIES + intid - _FIRST, self._property(), 1)
+        bare = self._random.randrange(self._cpus) if self._random.random() < 0.03 else None
         for cpu in range(self._cpus):
             self._write(gicr(cpu) + 0x70, _PROPERTIES | _ID_BITS, 8)
-            self._write(gicr(cpu) + 0x78, _PENDING + cpu * 0x1_0000 | self._ptz, 8)
+            if cpu != bare:
+                self._write(gicr(cpu) + 0x78, _PENDING + cpu * 0x1_0000 | self._ptz, 8)
             self._write(gicr(cpu), 1)
         self._write(ITS + 0x100, _VALID | _DEVICES | 2 << 8, 8)
         self._write(ITS + 0x108, _VALID | _COLLECTIONS | 2 << 8, 8)
@@ -92,7 +95,7 @@ class ItsGuest:
         for number, device in enumerate(self._devices):
             self._command(_MAPD, device, 4, _VALID | _ITTS + number * 0x1000)
             for event in range(_EVENTS):
-                self._command(_MAPTI, device, self._random.choice(self._lpis) << 32 | event, self._collection())
+                self._map(device, event)
 
     # Words
 
@@ -130,11 +133,14 @@ class ItsGuest:
         self._write(ITS + 0x1_0040, self._event_id())
 
     def _map_event(self) -> None:
-        intid = self._random.choice(self._lpis)
         if self._random.random() < 0.1:
             self._command(_MAPI, self._device(), self._event_id(), self._collection())
         else:
-            self._command(_MAPTI, self._device(), intid << 32 | self._event_id(), self._collection())
+            self._map(self._device(), self._event_id())
+
+    def _map(self, device: int, event: int) -> None:
+        self._mapped[device, event] = intid = self._random.choice(self._lpis)
+        self._command(_MAPTI, device, intid << 32 | event, self._collection())
 
     def _move(self) -> None:
         self._command(_MOVI, self._device(), self._event_id(), self._collection())
@@ -146,9 +152,14 @@ class ItsGuest:
         self._command(_DISCARD, self._device(), self._event_id())
 
     def _configure(self) -> None:
-        self._store(_PROPERTIES + self._random.choice(self._lpis) - _FIRST, self._property(), 1)
-        for collection in range(self._cpus):
-            self._command(_INVALL, 0, 0, _SPARE + collection)
+        intid = self._random.choice(self._lpis)
+        self._store(_PROPERTIES + intid - _FIRST, self._property(), 1)
+        events = [pair for pair, mapped in self._mapped.items() if mapped == intid]
+        for device, event in events:
+            self._command(_INV, device, event)
+        if not events or self._random.random() < 0.5:
+            for cpu in range(self._cpus):
+                self._command(_INVALL, 0, 0, _SPARE + cpu)
 
     def _map_device(self) -> None:
         number = self._random.randrange(len(self._devices))

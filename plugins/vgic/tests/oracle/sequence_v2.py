@@ -108,6 +108,8 @@ class SequenceV2(Sequence):
     def _target(self) -> None:
         random, intid = self._random, self._any()
         targets = [random.choice((0, 1 << self._cpu(), 1 << self._cpu(), 1 << self._cpu())) for _ in range(4)]
+        if random.random() < 0.05:
+            targets[0] = random.choice((random.getrandbits(self._cpus), random.getrandbits(8)))
         if random.random() < 0.8:
             self._write(0x800 + intid, targets[0], None, 1)
         else:

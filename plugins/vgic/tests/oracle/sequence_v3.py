@@ -124,7 +124,8 @@ class SequenceV3(Sequence):
             self._msr(f"EOIR{random.randrange(2)}", self._any(), cpu)
         elif running:
             value = running.pop(random.randrange(len(running)) if random.random() < 0.05 else -1)
-            self._msr(f"EOIR{self._groups_of[cpu][value]}", value, cpu)
+            group = self._groups_of[cpu][value] ^ (random.random() < 0.05)
+            self._msr(f"EOIR{group}", value, cpu)
             self._ended[cpu].append(value)
 
     def _deactivate(self) -> None:
@@ -233,10 +234,11 @@ class SequenceV3(Sequence):
         frame = random.choice((0, gicr(self._cpu()), gicr(self._cpu(), sgi=True)))
         end = random.choice((0x10, 0x80, 0x100, 0x1000, 0x1_0000))
         at = frame + random.randrange(0, end, size)
-        if random.random() < 0.6:
+        if random.random() < 0.5:
             self._load(at, None, size)
         else:
             self._write(at, self._value() & (1 << 8 * size) - 1, None, size)
+            self._load(at, None, size)
 
     def _any_sysreg(self) -> None:
         """A system register the wrong way round, or one that there is not."""
