@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from oracle.exemptions import Exemption, How
-from oracle.model import Model
+from oracle.model import FIRST_LPI, Model
 from oracle.operations import ITS, MRS, MSR, READ, WRITE, Op, gicr
 from oracle.stub import TABLES, TABLES_SIZE
 from oracle.sysregs import ICC
@@ -73,17 +73,16 @@ def _forgets_pending(op: Op, model: Model) -> bool:
 
 
 def _stale(model: Model, cpu: int) -> bool:
-    """Whether a pending LPI's configuration byte was changed, and no command has said so."""
+    """Whether a pending LPI's configuration byte was changed, if only for a while, and no command has said so."""
     lpis = model.gic.cpus[cpu].lpis
     if not lpis.owed:
         return False
-    table = (lpis.propbaser & _ADDRESS) - 8192
-    return any(_differs(model, table + intid, byte) for intid, byte in lpis.pending())
-
-
-def _differs(model: Model, at: int, byte: int) -> bool:
-    """Whether a byte is not what it was, or was not meanwhile."""
-    return at in model.stored or bool((model.vm.memory.read(at, 1)[0] ^ byte) & _CONFIGURATION)
+    table = (lpis.propbaser & _ADDRESS) - FIRST_LPI
+    unread = model.unread[cpu]
+    return any(
+        intid in unread or (model.vm.memory.read(table + intid, 1)[0] ^ byte) & _CONFIGURATION
+        for intid, byte in lpis.pending()
+    )
 
 
 def _takes_stale(op: Op, model: Model) -> bool:

@@ -3,6 +3,7 @@ defined."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Final
@@ -12,13 +13,16 @@ from irqframe_vgic import Gicv2, Gicv3
 from irqframe.dt import parse_dts
 from irqframe.vm import UndefinedInstructionError, Vm
 from oracle import stub
-from oracle.operations import GICC, ITS, LINE, MRS, MSR, READ, STORE, UNDEFINED, WRITE, Op, Outcome
+from oracle.operations import GICC, LINE, MRS, MSR, READ, STORE, UNDEFINED, WRITE, Op, Outcome
 from oracle.sysregs import ICC, unpack
 
 _GICD: Final = 0x0800_0000
 
+PROPERTIES: Final = 0x000F_FFFF_FFFF_F000
+"""The address in GICR_PROPBASER."""
+FIRST_LPI: Final = 8192
+
 _ISACTIVER: Final = 0x300
-_CWRITER: Final = 0x88
 _ACKNOWLEDGES: Final = frozenset(((READ, GICC + 0x0C), (MRS, ICC["IAR0"]), (MRS, ICC["IAR1"])))
 
 _GICV2: Final = """\
@@ -73,7 +77,8 @@ class Model:
         vm: the VM.
         gic: the distributor.
         takers: CPU that acknowledged an SPI last, unless it was made active otherwise since.
-        stored: addresses of bytes that were stored since the ITS last did all its commands.
+        unread: of each CPU, LPIs whose configuration byte was stored while they were pending there, and was not looked
+            at since for INV or INVALL.
     """
 
     def __init__(self, version: int, cpus: int) -> None:
@@ -89,7 +94,9 @@ class Model:
         self.vm.finalize()
         self.gic: Any = self.vm.chip_data
         self.takers: dict[int, int] = {}
-        self.stored: set[int] = set()
+        self.unread: list[set[int]] = [set() for _ in range(cpus)]
+        for its in getattr(self.gic, "its", ()):
+            self._watch(its)
         self._owned = ExitStack()
         self._owned.enter_context(self.vm.adopted())
 
@@ -139,12 +146,26 @@ class Model:
                     self.takers.pop(first + n, None)
 
     def _note_store(self, op: Op) -> None:
-        if op.kind == STORE and op.size == 1:
-            self.stored.add(op.at)
-        elif self.stored and op.kind == WRITE and op.at == ITS + _CWRITER:
-            its = self.gic.its[0]
-            if its.enabled and not its.queue.waits:
-                self.stored.clear()
+        if op.kind != STORE or op.size != 1:
+            return
+        for cpu, unread in zip(self.gic.cpus, self.unread, strict=True):
+            intid = op.at - (cpu.lpis.propbaser & PROPERTIES) + FIRST_LPI
+            if any(intid == pending for pending, _ in cpu.lpis.pending()):
+                unread.add(intid)
+
+    def _watch(self, its: Any) -> None:
+        """Notice which configuration bytes the commands of an ITS look at."""
+        post = its.post
+
+        def noticing(target: Any, work: Callable[..., Any], *args: Any) -> None:
+            unread = self.unread[target.vcpu.index]
+            if work.__name__ == "invalidate_all":
+                unread.clear()
+            elif work.__name__ == "invalidate":
+                unread.discard(args[0])
+            post(target, work, *args)
+
+        its.post = noticing
 
     def pins(self) -> int:
         """The lines of every CPU, as `Outcome` has them."""
