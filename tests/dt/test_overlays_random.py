@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from irqframe.dt import Tree, apply_overlay, parse_dts, read_dtb
@@ -142,6 +142,12 @@ def phandles(tree: Tree | None) -> set[int]:
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(pairs())
+@example(
+    (
+        "/dts-v1/; / { base0: a { }; };",
+        "/dts-v1/; /plugin/; / { f0 { target = <&base0>; own0: __overlay__ { b@1 { }; b { z = <&own0>; }; }; }; };",
+    )
+)
 def test_same_as_dtc_and_libfdt(texts: tuple[str, str]) -> None:
     base_text, overlay_text = texts
     base_dtb, overlay_dtb = compiled(base_text), compiled(overlay_text)
@@ -153,6 +159,8 @@ def test_same_as_dtc_and_libfdt(texts: tuple[str, str]) -> None:
     assert content(overlay) == content(read_dtb(overlay_dtb, "dtc"))
     ours = applied(base, overlay)
     theirs = by_fdtoverlay(base_dtb, overlay_dtb)
+    if ours is None and theirs is None:  # a newer libfdt may take what 1.6.1 refuses
+        return
     if not phandles(base) <= phandles(theirs):
         theirs = by_libfdt(base_dtb, overlay_dtb)
         # It wants all targets to be there before it merges, ours need not.
