@@ -145,7 +145,8 @@ def phandles(tree: Tree | None) -> set[int]:
 @example(
     (
         "/dts-v1/; / { base0: a { }; };",
-        "/dts-v1/; /plugin/; / { f0 { target = <&base0>; own0: __overlay__ { b@1 { }; b { z = <&own0>; }; }; }; };",
+        "/dts-v1/; /plugin/; / { f0 { target = <&base0>; own0: __overlay__ {"
+        ' c { a@1 { x = <1 2>; }; b@1 { x = <1 2>; z = "s"; }; b { z = <&own0>; x = <1 2>; }; }; }; }; };',
     )
 )
 def test_same_as_dtc_and_libfdt(texts: tuple[str, str]) -> None:
