@@ -276,18 +276,19 @@ def wide(number: int) -> Tree:
 
 @pytest.mark.parametrize("write", [to_dtb, to_dts])
 def test_five_times_the_tree_takes_about_five_times_as_long(write: Callable[[Tree], object]) -> None:
-    """By squares it would be 25 times, which the package comes near to; a busy machine makes 9 of 5."""
-    seconds = []
-    for number in (4_000, 20_000):
-        tree = wide(number)
-        times = []
-        for _ in range(3):
+    """By squares it would be 25 times, which the package comes near to."""
+    trees = [wide(number) for number in (4_000, 20_000)]
+    least = [float("inf")] * len(trees)
+    # In turn, and as long as a busy machine makes it look worse than it is.
+    for _ in range(12):
+        for n, tree in enumerate(trees):
             gc.collect()
             start = time.process_time()
             write(tree)
-            times.append(time.process_time() - start)
-        seconds.append(min(times))
-    assert seconds[1] < 15 * seconds[0]
+            least[n] = min(least[n], time.process_time() - start)
+        if least[1] < 9 * least[0]:
+            break
+    assert least[1] < 9 * least[0]
 
 
 @pytest.mark.parametrize(("node", "prop", "code"), [("a b", "p", "E0207"), ("", "p", "E0207"), ("n", "p/", "E0208")])

@@ -16,12 +16,12 @@ from irqframe.flow import VCpuRef
 #: What a frame's registers belong to: a distributor, a redistributor, an ITS.
 C = TypeVar("C")
 #: The irqchip's state of the vCPU that makes an access.
-I = TypeVar("I")  # noqa: E741
+A = TypeVar("A")
 
 #: (owner, n, who accesses) -> value of the n-th element of the register.
-Reader: TypeAlias = Callable[[C, int, I], int]
+Reader: TypeAlias = Callable[[C, int, A], int]
 #: (owner, n, who accesses, value, lanes): `lanes` has the bits that the access covers; the others of `value` are 0.
-Writer: TypeAlias = Callable[[C, int, I, int, int], None]
+Writer: TypeAlias = Callable[[C, int, A, int, int], None]
 
 WORD: Final = 4
 DOUBLEWORD: Final = 8
@@ -30,7 +30,7 @@ BYTE_WIDE: Final = (1, WORD)
 
 
 @dataclass(frozen=True, slots=True)
-class Register(Generic[C, I]):
+class Register(Generic[C, A]):
     """A register, or an array of them.
 
     Attributes:
@@ -53,8 +53,8 @@ class Register(Generic[C, I]):
     offset: int
     about: str
     page: str
-    read: Reader[C, I] | None = None
-    write: Writer[C, I] | None = None
+    read: Reader[C, A] | None = None
+    write: Writer[C, A] | None = None
     words: int = 0
     banked: str = ""
     reset: int | str = 0
@@ -84,7 +84,7 @@ class Register(Generic[C, I]):
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded(Generic[C, I]):
+class Decoded(Generic[C, A]):
     """A table, decoded.
 
     Attributes:
@@ -94,15 +94,15 @@ class Decoded(Generic[C, I]):
     """
 
     names: Mapping[int, str]
-    readers: Mapping[int, tuple[Reader[C, I], int, int, int]] = field(repr=False)
-    writers: Mapping[int, tuple[Writer[C, I], int, int, int]] = field(repr=False)
+    readers: Mapping[int, tuple[Reader[C, A], int, int, int]] = field(repr=False)
+    writers: Mapping[int, tuple[Writer[C, A], int, int, int]] = field(repr=False)
 
 
-def decode(table: Sequence[Register[C, I]]) -> Decoded[C, I]:
+def decode(table: Sequence[Register[C, A]]) -> Decoded[C, A]:
     """Decode a table of registers."""
     names: dict[int, str] = {}
-    readers: dict[int, tuple[Reader[C, I], int, int, int]] = {}
-    writers: dict[int, tuple[Writer[C, I], int, int, int]] = {}
+    readers: dict[int, tuple[Reader[C, A], int, int, int]] = {}
+    writers: dict[int, tuple[Writer[C, A], int, int, int]] = {}
     for register in table:
         parts = tuple(register.parts())
         for n, offset, name in register.each():
@@ -117,7 +117,7 @@ def decode(table: Sequence[Register[C, I]]) -> Decoded[C, I]:
     return Decoded(names, readers, writers)
 
 
-class Frame(Generic[C, I]):
+class Frame(Generic[C, A]):
     """A frame of registers, bound to what they belong to.
 
     Args:
@@ -127,7 +127,7 @@ class Frame(Generic[C, I]):
 
     __slots__ = ("_owner", "_readers", "_writers")
 
-    def __init__(self, owner: C, decoded: Decoded[C, I]) -> None:
+    def __init__(self, owner: C, decoded: Decoded[C, A]) -> None:
         self._owner = owner
         self._readers = decoded.readers
         self._writers = decoded.writers
