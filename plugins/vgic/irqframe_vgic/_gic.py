@@ -11,10 +11,11 @@ from irqframe.errors import VmError
 from irqframe.flow import Counters, Injected, Irqchip, RoutingEntry, RoutingKind, hookimpl
 from irqframe.vm import IrqType, VCpu, Vm
 from irqframe_vgic._attributes import Attributes
+from irqframe_vgic._implementation import Implementation
 from irqframe_vgic._interface import Interface
 from irqframe_vgic._intids import SGIS
 from irqframe_vgic._own import HostLink
-from irqframe_vgic._shared import Implementation, Shared
+from irqframe_vgic._shared import Shared
 
 F = TypeVar("F", bound=Interface)
 L = TypeVar("L")

@@ -16,12 +16,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import count
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
 from irqframe.flow import Injected
 from irqframe.vm import VCpu, Vm
 from irqframe_vgic import _lifecycle as lifecycle
 from irqframe_vgic._block import Block, bits
+from irqframe_vgic._implementation import Implementation
 from irqframe_vgic._interface import Interface
 from irqframe_vgic._lifecycle import Change, Counts
 
@@ -30,26 +31,6 @@ CROWDED: Final = 256
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Interface)
-
-
-class Implementation(Protocol):
-    """What of an implementation's parameters the shared parts need; the versions' `Parameters` say what each is."""
-
-    @property
-    def spis(self) -> int:
-        """How many SPIs there are, without extended ones."""
-
-    @property
-    def group_bits(self) -> int:
-        """Most bits that can count for preemption."""
-
-    @property
-    def min_bpr(self) -> int:
-        """Least binary point."""
-
-    @property
-    def every_raise_is_an_edge(self) -> bool:
-        """Whether a raise is an edge even if the line was never lowered."""
 
 
 class Shared(ABC, Generic[F]):

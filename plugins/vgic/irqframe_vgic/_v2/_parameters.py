@@ -6,58 +6,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from irqframe_vgic._intids import MAX_SPIS, PRIVATE
+from irqframe_vgic._implementation import SPI_CHOICES, Implementation
 
 MAX_CPUS: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """Implementation-defined facts of a GICv2.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters(Implementation):
+    """Implementation-defined facts of a GICv2; `Implementation` has those of any GIC.
 
     Attributes:
-        spis: shared interrupts, a multiple of 32 up to 960, or 988.
-        priority_bits: implemented upper bits of a priority, 4 to 8 (GICD_IPRIORITYR page).
-        group_bits: most bits that can count for preemption, 4 to 7; the binary points' minimum follows from it
-            (GICC_BPR page).
         sgi_enables_fixed: SGIs cannot be disabled: their enable bits are RAO/WI (GICD_ISENABLER page).
         sgi_enables_reset: the enable bits of the SGIs after reset, 16 bits.
         ppi_config_fixed: PPIs are level-sensitive for good: GICD_ICFGR1 is read-only (GICD_ICFGR page).
-        every_raise_is_an_edge: a raise of an edge-triggered line is an edge even if the line was never lowered; else
-            only a change from low to high is one.
         gicd_iidr: GICD_IIDR.
         gicc_iidr: GICC_IIDR.
     """
 
-    spis: int
-    priority_bits: int
-    group_bits: int
     sgi_enables_fixed: bool
     sgi_enables_reset: int
     ppi_config_fixed: bool
-    every_raise_is_an_edge: bool
     gicd_iidr: int
     gicc_iidr: int
-
-    @property
-    def intids(self) -> int:
-        """SGIs, PPIs and SPIs together."""
-        return PRIVATE + self.spis
-
-    @property
-    def words(self) -> int:
-        """Registers of one bit per INTID that there are: ITLinesNumber + 1."""
-        return (self.intids + 31) // 32
-
-    @property
-    def priority_mask(self) -> int:
-        """The implemented bits of a priority byte; the others are RAZ/WI."""
-        return 0xFF << (8 - self.priority_bits) & 0xFF
-
-    @property
-    def min_bpr(self) -> int:
-        """Least value of GICC_BPR; GICC_ABPR's is one more."""
-        return 7 - self.group_bits
 
 
 IMPLEMENTATIONS: Final[Mapping[str, Parameters]] = {
@@ -88,9 +58,6 @@ IMPLEMENTATIONS: Final[Mapping[str, Parameters]] = {
         gicc_iidr=0x0002_043B,
     ),
 }
-
-SPI_CHOICES: Final = (*range(32, 961, 32), MAX_SPIS)
-"""Numbers of SPIs that a GIC can have."""
 
 OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "implementation": tuple(IMPLEMENTATIONS),

@@ -16,8 +16,8 @@ from typing import Final, cast
 
 from irqframe.dt import Node, is_enabled
 from irqframe.flow import NodeRef
+from irqframe_vgic._implementation import SPI_CHOICES
 from irqframe_vgic._intids import MAX_SPIS, PRIVATE
-from irqframe_vgic._v2._parameters import SPI_CHOICES
 from irqframe_vgic._v2._v2m import DEFAULT_BASE, DEFAULT_SPIS
 from irqframe_vgic._wired import enough, wired
 

@@ -13,6 +13,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from irqframe.flow import Lines, MessageLines, NodeRef
+from irqframe_vgic._implementation import SPI_CHOICES
 from irqframe_vgic._intids import MAX_INTIDS, MAX_SPIS, PRIVATE
 from irqframe_vgic._wired import enough, wired
 
@@ -28,8 +29,6 @@ MBI_RANGES: Final = "mbi-ranges"
 MAX_ESPIS: Final = 1024
 MAX_EPPIS: Final = 64
 
-SPI_CHOICES: Final = (*range(32, 961, 32), MAX_SPIS)
-"""How many SPIs there can be (GICD_TYPER page, ITLinesNumber)."""
 ESPI_CHOICES: Final = tuple(range(0, MAX_ESPIS + 1, 32))
 """How many extended SPIs (GICD_TYPER page, ESPI_range)."""
 EPPI_CHOICES: Final = (0, 32, MAX_EPPIS)

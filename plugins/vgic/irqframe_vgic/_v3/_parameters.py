@@ -6,30 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from irqframe_vgic._intids import FIRST_EPPI, FIRST_ESPI, PRIVATE
-from irqframe_vgic._v3._lines import SPI_CHOICES, LineCounts
+from irqframe_vgic._implementation import SPI_CHOICES, Implementation
+from irqframe_vgic._intids import FIRST_EPPI, FIRST_ESPI
+from irqframe_vgic._v3._lines import LineCounts
 
 MAX_CPUS: Final = 512
 """As many as KVM allows a guest with a GICv3 (VGIC_V3_MAX_CPUS)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """Implementation-defined facts of a GICv3.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters(Implementation):
+    """Implementation-defined facts of a GICv3; `Implementation` has those of any GIC.
 
     Attributes:
-        spis: shared interrupts, a multiple of 32 up to 960, or 988.
         espis: extended SPIs, a multiple of 32 up to 1024 (GICD_TYPER page, ESPI and ESPI_range).
         eppis: extended PPIs of each CPU, 0, 32 or 64 (GICR_TYPER page, PPInum).
         lpis: whether there are LPIs: whether the machine has an ITS (GICD_TYPER page, LPIS).
-        priority_bits: implemented upper bits of a priority in the distributor, 4 to 8 (GICD_IPRIORITYR page).
         mask_bits: implemented upper bits of ICC_PMR_EL1 (ICC_CTLR_EL1 page, PRIbits).
-        group_bits: most bits that can count for preemption, 4 to 7; the binary points' minimum follows from it
-            (ICC_BPR0_EL1 page).
         one_of_n: whether an SPI can go to any one of the participating CPUs (GICD_TYPER page, No1N).
         waker_held: whether a redistributor whose ProcessorSleep is set holds its interrupts (GICR_WAKER page).
-        every_raise_is_an_edge: a raise of an edge-triggered line is an edge even if the line was never lowered; else
-            only a change from low to high is one.
         range_selector: whether SGIs reach CPUs whose Aff0 is 16 or more (GICD_TYPER page, RSS).
         direct_invalidation: whether GICR_INVLPIR, GICR_INVALLR and GICR_SYNCR are there (GICR_CTLR page, IR).
         common_lpi_affinity: GICR_TYPER.CommonLPIAff.
@@ -40,16 +35,12 @@ class Parameters:
         iidr: GICD_IIDR and GICR_IIDR.
     """
 
-    spis: int
     espis: int
     eppis: int
     lpis: bool
-    priority_bits: int
     mask_bits: int
-    group_bits: int
     one_of_n: bool
     waker_held: bool
-    every_raise_is_an_edge: bool
     range_selector: bool
     direct_invalidation: bool
     common_lpi_affinity: int
@@ -58,16 +49,6 @@ class Parameters:
     icc_ctlr: int
     mbis: bool
     iidr: int
-
-    @property
-    def intids(self) -> int:
-        """SGIs, PPIs and SPIs together, without the extended ranges."""
-        return PRIVATE + self.spis
-
-    @property
-    def words(self) -> int:
-        """Registers of one bit per INTID that there are: ITLinesNumber + 1."""
-        return (self.intids + 31) // 32
 
     @property
     def counts(self) -> LineCounts:
@@ -82,19 +63,9 @@ class Parameters:
         return FIRST_EPPI + self.eppis if self.eppis else self.intids
 
     @property
-    def priority_mask(self) -> int:
-        """The implemented bits of a priority byte of the distributor; the others are RAZ/WI."""
-        return 0xFF << (8 - self.priority_bits) & 0xFF
-
-    @property
     def pmr_mask(self) -> int:
         """The implemented bits of the priority mask; the others are RAZ/WI."""
         return 0xFF << (8 - self.mask_bits) & 0xFF
-
-    @property
-    def min_bpr(self) -> int:
-        """Least value of ICC_BPR0_EL1; ICC_BPR1_EL1's is one more."""
-        return 7 - self.group_bits
 
 
 IMPLEMENTATIONS: Final[Mapping[str, Parameters]] = {
