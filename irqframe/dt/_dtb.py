@@ -302,14 +302,8 @@ class _Reader:
                 depth += 1
                 nodes += 1
                 length += 1 + len(made.name)
-                if depth > DEPTH_MAX:
-                    self._fail("E0316", f"nodes are nested more than {DEPTH_MAX} deep")
-                if length > PATH_MAX:
-                    self._fail(
-                        "E0316", f"the path of a node is longer than {PATH_MAX} characters", path=_path(node.parent)
-                    )
-                if nodes > NODES_MAX:
-                    self._fail("E0212", f"the tree has more than {NODES_MAX} nodes")
+                if depth > DEPTH_MAX or length > PATH_MAX or nodes > NODES_MAX:
+                    self._refuse_node(node, depth, length)
             elif token == _END_NODE:
                 if node is None:
                     self._fail("E0318", "a node is ended that was not begun")
@@ -322,18 +316,26 @@ class _Reader:
                 if node is not None or root is None:
                     self._fail("E0318", "the structure block ends within a node", path=_path(node))
                 if header.version >= 17 and at != count:
-                    self._fail(
-                        "E0317",
-                        "size_dt_struct in the header is wrong",
-                        expected=str(4 * at),
-                        found=str(4 * count),
-                    )
+                    self._refuse_end(at, count)
                 return root, start + 4 * at
             elif at > count:
                 self._fail("E0311", "the structure block ends before its tree does", path=_path(node))
             elif token != _NOP:
                 offset = start + 4 * at - 4
                 self._fail("E0312", f"unknown token {token:#x} at offset {offset}", path=_path(node))
+
+    def _refuse_node(self, node: Node, depth: int, length: int) -> NoReturn:
+        """A node is too deep, its path too long, or there are too many of them."""
+        if depth > DEPTH_MAX:
+            self._fail("E0316", f"nodes are nested more than {DEPTH_MAX} deep")
+        if length > PATH_MAX:
+            self._fail("E0316", f"the path of a node is longer than {PATH_MAX} characters", path=_path(node.parent))
+        self._fail("E0212", f"the tree has more than {NODES_MAX} nodes")
+
+    def _refuse_end(self, words: int, said: int) -> NoReturn:
+        """The structure block has another length than the header says, both in words."""
+        what = "size_dt_struct in the header is wrong"
+        self._fail("E0317", what, expected=str(4 * words), found=str(4 * said))
 
     def _name_at(self, header: _Header, offset: int, node: Node) -> str:
         """The property name at an offset of the strings block."""
