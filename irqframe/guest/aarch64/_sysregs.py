@@ -1,0 +1,157 @@
+"""System registers and maintenance operations of a guest that the CPU does not do, or not right, by itself.
+
+1. The timers' registers: Unicorn has them, but writes do nothing. Writes are exits; in virtual time reads are, too.
+2. The counters, in virtual time: instructions / 16, without an exit.
+3. ISR_EL1, which Unicorn reads as 0: from the lines, wherever reads are seen at all (virtual time).
+4. Registers that Unicorn has not got arrive as an undefined instruction. If an exit serves them, PC goes on by 4.
+5. EL0 gets no more than it has: what CNTKCTL_EL1 keeps from it, and what has another op1 than 3, is left to the CPU,
+   which takes the exception.
+6. With several CPUs: TLBI ...IS, IC IALLUIS and IC IVAU, which Unicorn keeps to the one CPU, are told to the others.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from irqframe.guest.aarch64 import _registers as reg
+from irqframe.guest.aarch64._encodings import (
+    CNTKCTL_EL1,
+    COUNTERS,
+    EL0_GATE,
+    EL0_OP1,
+    ISR_EL1,
+    TIMERS,
+    maintenance,
+    system_move,
+    unpack,
+)
+from irqframe.guest.aarch64._engine import FIQ, INSTRUCTIONS_PER_TICK, IRQ, Exits
+
+if TYPE_CHECKING:
+    from irqframe.guest.aarch64._hooks import HookedEngine
+
+_FIELDS: Final = ctypes.c_uint32 * 5
+
+
+def _key(packed: int) -> tuple[int, ...]:
+    """As `CpReg` has the fields."""
+    name = unpack(packed)
+    return name.crn, name.crm, name.op0, name.op1, name.op2
+
+
+#: Fields -> packed, of what a hook does not let through at once.
+_WRITTEN: Final = {_key(packed): packed for packed in TIMERS}
+_READ: Final = {_key(packed): packed for packed in TIMERS | COUNTERS | {ISR_EL1}}
+
+_SERVED: Final = 1
+_LEFT_TO_THE_CPU: Final = 0
+
+_MODE: Final = 0xF
+_XZR: Final = 31
+
+
+class SystemRegisters:
+    """The hooks' functions of one engine.
+
+    Args:
+        engine: whose.
+        exits: who serves registers.
+        registers: of the CPU.
+        peers: told what is stale on the other CPUs.
+    """
+
+    __slots__ = ("_engine", "_exits", "_peers", "_registers")
+
+    def __init__(
+        self, engine: HookedEngine, exits: Exits, registers: reg.Registers, peers: Callable[[str], None] | None
+    ) -> None:
+        self._engine = engine
+        self._exits = exits
+        self._registers = registers
+        self._peers = peers
+
+    def on_msr(self, _uc: int, _number: int, register: int, _data: int) -> int:
+        """Before an MSR."""
+        packed = _WRITTEN.get(tuple(_FIELDS.from_address(register)))
+        if packed is None or self._trapped(packed):
+            return _LEFT_TO_THE_CPU
+        return self._write(packed, reg.CpReg.from_address(register).value) or _LEFT_TO_THE_CPU
+
+    def on_mrs(self, _uc: int, number: int, register: int, _data: int) -> int:
+        """Before an MRS."""
+        packed = _READ.get(tuple(_FIELDS.from_address(register)))
+        if packed is None or self._trapped(packed):
+            return _LEFT_TO_THE_CPU
+        value = self._value(packed)
+        if value is None:
+            return _LEFT_TO_THE_CPU
+        self._registers.write(number, value)
+        return _SERVED
+
+    def on_sys(self, _uc: int, _number: int, register: int, _data: int) -> int:
+        """Before a SYS, with peers."""
+        crn, crm, op0, op1, op2 = _FIELDS.from_address(register)
+        kind = maintenance(op0, op1, crn, crm, op2)
+        if kind and self._peers is not None:
+            self._peers(kind)
+        return _LEFT_TO_THE_CPU
+
+    def serve_undefined(self) -> bool:
+        """At an undefined instruction: serve it if it is an access to a register that an exit has.
+
+        Returns:
+            Whether it was one; PC is past it.
+        """
+        registers = self._registers
+        pc = registers.read(reg.PC)
+        word = registers.fetch(pc)
+        move = system_move(word) if word is not None else None
+        if move is None:
+            return False
+        packed, number, is_read = move
+        if packed in TIMERS or (self._at_el0() and unpack(packed).op1 != EL0_OP1):
+            return False
+        if not (self._load(packed, number) if is_read else self._store(packed, number)):
+            return False
+        registers.write(reg.PC, pc + 4)
+        return True
+
+    def _load(self, packed: int, number: int) -> bool:
+        value = self._read(packed)
+        if value is None:
+            return False
+        if number != _XZR:
+            self._registers.write(reg.X[number], value)
+        return True
+
+    def _store(self, packed: int, number: int) -> bool:
+        return bool(self._write(packed, self._registers.read(reg.X[number]) if number != _XZR else 0))
+
+    def _value(self, packed: int) -> int | None:
+        engine = self._engine
+        if packed in COUNTERS:
+            return (engine.counter_base + engine.executed) // INSTRUCTIONS_PER_TICK
+        if packed == ISR_EL1:
+            return (engine.lines & IRQ) << 7 | (engine.lines & FIQ) << 5
+        return self._read(packed)
+
+    def _read(self, packed: int) -> int | None:
+        value = self._exits.sysreg_read(packed)
+        self._engine.left("mrs", packed)
+        return value
+
+    def _write(self, packed: int, value: int) -> bool | None:
+        served = self._exits.sysreg_write(packed, value)
+        self._engine.left("msr", packed)
+        return served
+
+    def _at_el0(self) -> bool:
+        return self._registers.pstate() & _MODE == 0
+
+    def _trapped(self, packed: int) -> bool:
+        """Whether the CPU is at EL0 and must take an exception."""
+        if not self._at_el0():
+            return False
+        return not self._registers.system_read(CNTKCTL_EL1) & EL0_GATE.get(packed, 0)
