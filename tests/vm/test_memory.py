@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import mmap
 from typing import Any
 
 import pytest
@@ -35,6 +37,10 @@ class AgainstBytearray(RuleBasedStateMachine):
         else:
             with pytest.raises(VmError):
                 self.memory.write(BASE + offset, data)
+
+    @rule()
+    def become_a_block(self) -> None:
+        assert bytes(self.memory.block(BASE)) == self.plain
 
     @rule(offset=near, size=st.integers(0, 0x2_0000))
     def read(self, offset: int, size: int) -> None:
@@ -115,3 +121,56 @@ def test_last_byte_of_the_address_space() -> None:
     memory = GuestMemory([((1 << 64) - 8, 8)])
     memory.write((1 << 64) - 1, b"z")
     assert memory.read((1 << 64) - 8, 8) == bytes(7) + b"z"
+
+
+def address(block: memoryview) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(block))
+
+
+def test_a_block_is_what_an_engine_maps() -> None:
+    memory = GuestMemory([(BASE, SIZE)])
+    memory.write(BASE + 0xFFFF, b"before")
+    block = memory.block(BASE)
+    assert len(block) == SIZE
+    assert address(block) % mmap.PAGESIZE == 0
+    assert bytes(block[0xFFFF:0x1_0005]) == b"before"
+    memory.write(BASE + SIZE - 1, b"z")
+    ctypes.memmove(address(block) + 4, b"engine", 6)
+    assert block[SIZE - 1] == ord("z")
+    assert memory.read(BASE + 4, 6) == b"engine"
+    assert address(memory.block(BASE)) == address(block)
+
+
+def test_a_block_outlives_the_memory() -> None:
+    block = GuestMemory([(0, 1 << 16)]).block(0)
+    block[:3] = b"abc"
+    assert bytes(block[:4]) == b"abc\0"
+
+
+def test_regions_of_one_chunk_become_blocks_apart() -> None:
+    """They touch in the middle of a chunk, so the chunk stays with the one that is none."""
+    memory = GuestMemory([(0, 0x1_8000), (0x1_8000, 0x1_8000)])
+    memory.write(0x1_7FFF, b"a")
+    memory.write(0x1_8000, b"b")
+    assert memory.block(0)[0x1_7FFF] == ord("a")
+    memory.write(0x1_7FFF, b"c")
+    assert memory.read(0x1_8000, 1) == b"b"
+    assert memory.block(0x1_8000)[0] == ord("b")
+    assert memory.read(0x1_7FFF, 1) == b"c"
+
+
+@pytest.mark.parametrize(("regions", "base"), [([], 0), ([(0, 16)], 8), ([(16, 16)], 0)])
+def test_no_block_without_a_region(regions: Any, base: int) -> None:
+    with pytest.raises(VmError, match="no memory region begins at") as caught:
+        GuestMemory(regions).block(base)
+    assert caught.value.errno == errno.EINVAL
+
+
+@pytest.mark.parametrize("size", [1 << 62, (1 << 64) - 4096])
+def test_more_than_the_host_has(size: int) -> None:
+    memory = GuestMemory([(0, size)])
+    memory.write(8, b"kept")
+    with pytest.raises(VmError, match=f"the host has no {size:#x} bytes for the memory at 0x0") as caught:
+        memory.block(0)
+    assert caught.value.errno == errno.ENOMEM
+    assert memory.read(8, 4) == b"kept"
