@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from irqframe.machine._complete import Boot, boot_tree, lacks
     from irqframe.machine._device import Device, pl011, virtio_mmio
     from irqframe.machine._documents import BindingDocument, installed_bindings
+    from irqframe.machine._frames import Frame, frames_of
     from irqframe.machine._guest_finding import guest_finding
     from irqframe.machine._lines import Line, line_of
     from irqframe.machine._retarget import retarget
@@ -27,6 +28,7 @@ _HOMES = {
     "_complete": ("Boot", "boot_tree", "lacks"),
     "_device": ("Device", "pl011", "virtio_mmio"),
     "_documents": ("BindingDocument", "installed_bindings"),
+    "_frames": ("Frame", "frames_of"),
     "_guest_finding": ("guest_finding",),
     "_lines": ("Line", "line_of"),
     "_retarget": ("retarget",),
@@ -39,6 +41,7 @@ __all__ = [
     "Boot",
     "Default",
     "Device",
+    "Frame",
     "Line",
     "Machine",
     "MachineSource",
@@ -50,6 +53,7 @@ __all__ = [
     "boot_tree",
     "build",
     "examine",
+    "frames_of",
     "guest_finding",
     "installed_bindings",
     "lacks",

@@ -1,0 +1,46 @@
+"""What the runner of a guest asks of a device, and a device of the outside world."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from irqframe.guest.devices._line import Line
+
+
+class Device(Protocol):
+    """A device that real guest code drives. It serves its frame itself, on the bus of the VM.
+
+    Attributes:
+        name: its node's, without the path.
+        lines: its interrupts, in the order of its node.
+    """
+
+    name: str
+    lines: tuple[Line, ...]
+
+    def deadline(self) -> int | None:
+        """When it wants to be looked at, nanoseconds of the VM's clock; None: not before the guest or input comes."""
+
+    def update(self) -> None:
+        """Time has passed, or input may have come."""
+
+
+class Console(Protocol):
+    """The other end of a serial line; neither call waits, and neither raises."""
+
+    def read(self, most: int) -> bytes:
+        """What was typed, at most so many bytes; it comes once, and b"" means nothing now."""
+
+    def write(self, data: bytes) -> None:
+        """What the guest printed."""
+
+
+class Unconnected:
+    """A serial line with nobody at its other end."""
+
+    def read(self, most: int) -> bytes:
+        """Nothing is typed."""
+        return b""
+
+    def write(self, data: bytes) -> None:
+        """Nobody reads."""
