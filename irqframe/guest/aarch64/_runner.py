@@ -1,0 +1,220 @@
+"""Runs the guest's CPUs, all in one thread, one after the other.
+
+1. A round: what time has brought (devices, timers), then each vCPU that is on and has something to do, for a slice. A
+   vCPU whose slice ends early because it waits, or because it kicked another one, gives the turn on.
+2. In real time a slice is so long at most, and at most until the next deadline; while every vCPU sleeps, so does the
+   thread. In virtual time slices are counted in instructions, and sleeping is a jump of the clock.
+3. Whoever is not this thread posts its work; the round does it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Final, Protocol
+
+from irqframe.guest.aarch64._clocks import InstructionClock
+from irqframe.guest.aarch64._cpu import Clock, Cpu
+from irqframe.guest.aarch64._ended import Ended, Reason
+from irqframe.guest.aarch64._engine import Stop
+from irqframe.guest.devices import Device
+from irqframe.vm import VCpu, Vm
+
+SLICE: Final = 50_000
+"""Instructions of one vCPU before the next has its turn, in virtual time."""
+ALONE: Final = 2_000_000
+"""The same of a vCPU that is the only one."""
+LOOK: Final = 20_000
+"""Instructions after which the clock is looked at, in real time."""
+SLICE_NS: Final = 500_000
+ALONE_NS: Final = 10_000_000
+"""Slices of real time."""
+NAP: Final = 0.1
+"""Longest sleep while every vCPU sleeps, in seconds: as often signals and consoles are looked after at least."""
+
+
+class MakeCpu(Protocol):
+    """Makes the CPU that runs a vCPU."""
+
+    def __call__(self, vcpu: VCpu) -> Cpu:
+        """Make it; the vCPU is loaded."""
+
+
+class Runner:
+    """Runs the CPUs of a VM until the guest, or somebody else, ends it.
+
+    Args:
+        vm: finalized.
+        devices: of its machine.
+        clock: the VM's.
+        make_cpu: makes each CPU.
+
+    Attributes:
+        vm: as given.
+        cpus: by index of their vCPUs.
+        ended: why the run ended; None while it goes on.
+    """
+
+    def __init__(self, vm: Vm, devices: Sequence[Device], clock: Clock, make_cpu: MakeCpu) -> None:
+        self.vm = vm
+        self.ended: Ended | None = None
+        self._devices = devices
+        self._clock = clock
+        self._current: Cpu | None = None
+        self._posted: deque[Callable[[], object]] = deque()
+        self._awake = threading.Event()
+        self._thread = 0
+        self._stack = ExitStack()
+        for vcpu in vm.vcpus:
+            vcpu.load()
+            self._stack.callback(vcpu.put)
+        self.cpus = tuple(make_cpu(vcpu) for vcpu in vm.vcpus)
+        if isinstance(clock, InstructionClock):
+            clock.engines = [cpu.engine for cpu in self.cpus]
+        for cpu in self.cpus:
+            cpu.vcpu.on_kick = partial(self._kicked, cpu)
+
+    # What others do to it
+
+    def end(self, reason: Reason, text: str = "") -> None:
+        """End the run at the next block; from this thread, and the first reason counts."""
+        if self.ended is None:
+            self.ended = Ended(reason, text)
+        if self._current is not None:
+            self._current.engine.attend()
+
+    def post(self, work: Callable[[], object]) -> None:
+        """Have `work` done between two slices, soon; from any thread."""
+        self._posted.append(work)
+        self._awake.set()
+        current = self._current
+        if current is not None:
+            current.engine.attend()
+
+    def start(self, entry: int, context: int) -> None:
+        """Power on the first vCPU, at `entry`, with `context` in x0; the others wait for PSCI."""
+        for cpu in self.cpus[1:]:
+            cpu.vcpu.power_off()
+        self.cpus[0].reset(entry, context)
+
+    def close(self) -> None:
+        """Take the vCPUs off this thread."""
+        for cpu in self.cpus:
+            cpu.vcpu.on_kick = None
+        self._stack.close()
+
+    # PSCI
+
+    def cpu_on(self, vcpu: VCpu, entry: int, context: int) -> None:
+        """Start a vCPU that was powered on."""
+        self.cpus[vcpu.index].reset(entry, context)
+
+    def attend(self) -> None:
+        """The vCPU that runs now is not to go on."""
+        if self._current is not None:
+            self._current.engine.attend()
+
+    # Running
+
+    def run(self, timeout: float | None = None) -> Ended:
+        """Run until the run is ended.
+
+        Args:
+            timeout: seconds of the host; None: no limit.
+
+        Returns:
+            Why it ended.
+        """
+        self._thread = threading.get_ident()
+        limit = None if timeout is None else time.monotonic() + timeout
+        while self.ended is None:
+            if limit is not None and time.monotonic() >= limit:
+                self.ended = Ended(Reason.TIMEOUT, f"{timeout:g} s are over")
+                break
+            self._round()
+        return self.ended
+
+    def _round(self) -> None:
+        self._settle()
+        ready = [cpu for cpu in self.cpus if self._is_ready(cpu)]
+        if not ready:
+            self._sleep()
+            return
+        for cpu in ready:
+            if self.ended is not None:
+                return
+            self._turn(cpu, len(ready) == 1)
+
+    def _settle(self) -> None:
+        """Do what was posted and what time has brought."""
+        posted = self._posted
+        while posted:
+            posted.popleft()()
+        for device in self._devices:
+            device.update()
+        for cpu in self.cpus:
+            cpu.update()
+
+    def _is_ready(self, cpu: Cpu) -> bool:
+        vcpu = cpu.vcpu
+        if vcpu.blocked:
+            if not vcpu.runnable:
+                return False
+            vcpu.unblock()
+        return not (vcpu.powered_off or vcpu.paused)
+
+    def _turn(self, cpu: Cpu, alone: bool) -> None:
+        if not cpu.enter():
+            return
+        self._current = cpu
+        try:
+            stop = self._execute(cpu, alone)
+        finally:
+            self._current = None
+        cpu.vcpu.leave()
+        if stop is Stop.WFI:
+            cpu.vcpu.block()
+        elif stop is Stop.FAULT:
+            self.end(Reason.DIED, f"CPU {cpu.vcpu.index}: {cpu.engine.fault}")
+
+    def _execute(self, cpu: Cpu, alone: bool) -> Stop:
+        now = self._clock.now()
+        first = self._deadline()
+        left = None if first is None else max(first - now, 1)
+        clock = self._clock
+        if isinstance(clock, InstructionClock):
+            most = ALONE if alone else SLICE
+            cpu.engine.counter_base = now - cpu.engine.executed
+            return Stop(cpu.engine.run(most if left is None else min(left, most)))
+        most = ALONE_NS if alone else SLICE_NS
+        return Stop(cpu.engine.run(LOOK, clock.start + now + (most if left is None else min(left, most))))
+
+    def _deadline(self) -> int | None:
+        found = [device.deadline() for device in self._devices]
+        found += [cpu.deadline for cpu in self.cpus if not cpu.vcpu.powered_off]
+        return min((each for each in found if each is not None), default=None)
+
+    def _sleep(self) -> None:
+        first = self._deadline()
+        clock = self._clock
+        if isinstance(clock, InstructionClock):
+            if first is None:
+                self.end(Reason.DIED, "every vCPU sleeps, and nothing will wake one")
+            else:
+                clock.skip_to(first)
+            return
+        nap = NAP if first is None else min(max(first - clock.now(), 0) / 1e9, NAP)
+        if nap and not self._posted:
+            self._awake.wait(nap)
+        self._awake.clear()
+
+    def _kicked(self, cpu: Cpu) -> None:
+        """A vCPU was kicked: whoever runs now gives the turn on; if it is a vCPU's own doing, it looks itself."""
+        self._awake.set()
+        current = self._current
+        if current is not None and (current is not cpu or threading.get_ident() != self._thread):
+            current.engine.attend()
