@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from irqframe.machine._complete import Boot, boot_tree, lacks
     from irqframe.machine._device import Device, pl011, virtio_mmio
     from irqframe.machine._documents import BindingDocument, installed_bindings
-    from irqframe.machine._frames import Frame, frames_of
+    from irqframe.machine._frames import Frame, frames_of, reserved
     from irqframe.machine._guest_finding import guest_finding
     from irqframe.machine._lines import Line, line_of
     from irqframe.machine._retarget import retarget
@@ -28,7 +28,7 @@ _HOMES = {
     "_complete": ("Boot", "boot_tree", "lacks"),
     "_device": ("Device", "pl011", "virtio_mmio"),
     "_documents": ("BindingDocument", "installed_bindings"),
-    "_frames": ("Frame", "frames_of"),
+    "_frames": ("Frame", "frames_of", "reserved"),
     "_guest_finding": ("guest_finding",),
     "_lines": ("Line", "line_of"),
     "_retarget": ("retarget",),
@@ -61,6 +61,7 @@ __all__ = [
     "load_machine",
     "pl011",
     "plugin_bindings",
+    "reserved",
     "retarget",
     "scaffold",
     "split_quirks",

@@ -1,4 +1,4 @@
-"""Devices of a machine by what they are, and where their registers lie."""
+"""Where things lie: the registers of a machine's devices, and what of its memory is not to be used."""
 
 from __future__ import annotations
 
@@ -37,3 +37,9 @@ def frames_of(machine: Machine, compatible: Container[str]) -> tuple[Frame, ...]
         if known is not None and ranges:
             found.append(Frame(node, known, *ranges[0]))
     return tuple(found)
+
+
+def reserved(machine: Machine) -> tuple[tuple[int, int], ...]:
+    """(address, size) of the memory that the tree reserves: /memreserve/ (DTSpec v0.4, 5.3), /reserved-memory (3.5)."""
+    nodes = (node for node in enabled(machine.tree) if node.parent and node.parent.path == "/reserved-memory")
+    return (*machine.tree.reservations, *(pair for node in nodes for pair in addresses(node)))
