@@ -123,6 +123,11 @@ class MmioBus:
         self._frames.insert(at, claim)
         self._bases.insert(at, claim.base)
 
+    @property
+    def frames(self) -> tuple[MmioClaim, ...]:
+        """Every frame that is served, by address."""
+        return tuple(self._frames)
+
     def find(self, gpa: int, size: int) -> MmioClaim | None:
         """The frame that the access lies in, or None."""
         at = bisect_right(self._bases, gpa) - 1
@@ -192,6 +197,11 @@ class SysregBus:
         if claim.encoding in self._registers:
             raise VmError(errno.EEXIST, f"{claim.name} is claimed already")
         self._registers[claim.encoding] = claim
+
+    @property
+    def encodings(self) -> tuple[SysregEncoding, ...]:
+        """Every register that is served."""
+        return tuple(self._registers)
 
     def read(self, vcpu: VCpu, encoding: SysregEncoding) -> int:
         """Serve an MRS.

@@ -43,6 +43,8 @@ CNTV_CVAL_EL0: Final = pack(3, 3, 14, 3, 2)
 COUNTERS: Final = frozenset({CNTPCT_EL0, CNTVCT_EL0})
 TIMERS: Final = frozenset({CNTP_TVAL_EL0, CNTP_CTL_EL0, CNTP_CVAL_EL0, CNTV_TVAL_EL0, CNTV_CTL_EL0, CNTV_CVAL_EL0})
 
+GENERIC_TIMER: Final = COUNTERS | TIMERS
+
 #: Register -> the bit of CNTKCTL_EL1 without which EL0 is trapped (Arm ARM, D13.11.15 "CNTKCTL_EL1").
 EL0_GATE: Final = {
     CNTPCT_EL0: 1 << 0,
@@ -81,12 +83,14 @@ def maintenance(op0: int, op1: int, crn: int, crm: int, op2: int) -> str:
     """What an operation of SYS makes stale on the other CPUs of the Inner Shareable domain.
 
     Returns:
-        "tlb" (TLBI ...IS), "code" (IC IALLUIS, IC IVAU), or "" for what stays on the CPU.
+        "tlb" (TLBI ...IS and ...OS), "code" (IC IALLUIS, IC IVAU), or "" for what stays on the CPU.
     """
-    if op0 == 1 and crn == 8 and crm == 3:
+    if op0 == 1 and crn == 8 and crm in _SHARED:
         return "tlb"
     return "code" if (op0, op1, crn, crm, op2) in _CODE_OPERATIONS else ""
 
 
+#: CRm of TLBI ...IS and ...OS (C5.5 "A64 system instructions for TLB maintenance").
+_SHARED: Final = frozenset({3, 1})
 #: IC IALLUIS; IC IVAU (Arm ARM, C5.3 "A64 system instructions for cache maintenance").
 _CODE_OPERATIONS: Final = frozenset({(1, 0, 7, 1, 0), (1, 3, 7, 5, 1)})

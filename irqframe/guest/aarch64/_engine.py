@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 IRQ: Final = 1
 """Bit of `Engine.lines`: IRQ is asserted."""
@@ -74,7 +74,7 @@ class Engine(Protocol):
     counter_base: int
     fault: str
 
-    def run(self, budget: int, deadline: int = 0) -> Stop:
+    def run(self, budget: int, deadline: int = 0, /) -> int:
         """Execute.
 
         Args:
@@ -83,7 +83,7 @@ class Engine(Protocol):
                 clock; 0 for none.
 
         Returns:
-            Why it ended.
+            Why it ended, a `Stop`.
         """
         ...
 
@@ -101,6 +101,10 @@ class Engine(Protocol):
 
     def reset(self, pc: int, x0: int) -> None:
         """Be as after power-on: EL1h, MMU off, everything masked, at `pc` with `x0`. Not while it runs."""
+        ...
+
+    def connect(self, others: tuple[Any, ...], /) -> None:
+        """The other CPUs, which flush when this one does maintenance for all of them."""
         ...
 
     def registers(self) -> dict[str, int]:

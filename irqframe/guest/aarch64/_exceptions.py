@@ -84,12 +84,11 @@ class Exceptions:
         in_a_row: exceptions since the last time 4 instructions were executed.
     """
 
-    __slots__ = ("_context", "_entry", "_handle", "_last", "_offset", "_state", "_syndrome", "in_a_row", "registers")
+    __slots__ = ("_context", "_entry", "_handle", "_offset", "_state", "_syndrome", "in_a_row", "registers")
 
     def __init__(self, uc: Uc, registers: reg.Registers, syndrome_offset: int) -> None:
         self.registers = registers
         self.in_a_row = 0
-        self._last = 0
         self._handle = registers.handle
         self._context = uc.context_save()
         self._offset = self._context.context.value
@@ -105,16 +104,12 @@ class Exceptions:
         """Count an exception.
 
         Args:
-            executed: instructions so far, those of the unfinished block that were executed among them.
+            executed: instructions since the one before it.
 
         Returns:
             Whether there were too many in a row.
         """
-        if executed - self._last < STORM_STEP:
-            self.in_a_row += 1
-        else:
-            self.in_a_row = 1
-        self._last = executed
+        self.in_a_row = self.in_a_row + 1 if executed < STORM_STEP else 1
         return self.in_a_row >= STORM
 
     @property
@@ -171,7 +166,7 @@ class Exceptions:
 
     def _take(self, offset: int, skipped: int) -> int:
         self._state.load()
-        pc, pstate, sp, sp_el0, sp_el1, vbar = self._state.values
+        pc, pstate, sp, sp_el0, sp_el1, vbar = self._state.values[:]
         mode = pstate & _MODE
         on_sp_el0 = mode != _EL1H
         entry = self._entry

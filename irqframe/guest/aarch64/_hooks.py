@@ -12,7 +12,7 @@ from __future__ import annotations
 import ctypes
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from unicorn import Uc, UcError, unicorn_const
@@ -20,10 +20,8 @@ from unicorn.unicorn_py3.unicorn import uclib
 
 from irqframe.guest.aarch64 import _callbacks as on
 from irqframe.guest.aarch64 import _registers as reg
-from irqframe.guest.aarch64._encodings import SPSR_EL1
-from irqframe.guest.aarch64._engine import FIQ, IRQ, RECENT, Exits, Stop
+from irqframe.guest.aarch64._engine import FIQ, IRQ, RECENT, Engine, Exits, Stop
 from irqframe.guest.aarch64._exceptions import (
-    ENTERED,
     PSTATE_F,
     PSTATE_I,
     STORM,
@@ -33,6 +31,7 @@ from irqframe.guest.aarch64._exceptions import (
     ExternalAbort,
 )
 from irqframe.guest.aarch64._frames import whole_pages
+from irqframe.guest.aarch64._power import Power
 from irqframe.guest.aarch64._sysregs import SystemRegisters
 
 UNDEFINED: Final = 1
@@ -59,9 +58,9 @@ class HookedEngine:
         syndrome_offset: that came with it.
         exits: who serves what leaves the guest.
         frames: (base, size) of what is served as MMIO.
+        served: packed encodings of the system registers that the exits serve and Unicorn has not got.
         virtual: whether time is counted in instructions.
         smc: whether SMC is a hypercall, like HVC.
-        peers: told "tlb" or "code" when the other CPUs must flush; None if there is no other.
 
     Attributes:
         executed: see `Engine`, and so the others.
@@ -76,16 +75,17 @@ class HookedEngine:
         syndrome_offset: int,
         exits: Exits,
         frames: Sequence[tuple[int, int]],
+        served: Sequence[int],
         *,
         virtual: bool,
         smc: bool = False,
-        peers: Callable[[str], None] | None = None,
     ) -> None:
         self.executed = 0
         self.lines = 0
         self.counter_base = 0
         self.fault = ""
         self._uc = uc
+        self._power = Power(uc)
         self._exits = exits
         self._conduits = (HVC, SMC) if smc else (HVC,)
         self._registers = reg.Registers(uc)
@@ -98,14 +98,13 @@ class HookedEngine:
         self._stale_code = False
         self._failure: BaseException | None = None
         self._budget = self._limit = self._deadline = 0
-        self._block_start = self._before_block = 0
+        self._block_start = self._before_block = self._at_exception = 0
         self._reason: Stop | None = None
         self._asked = False
         self._abort: ExternalAbort | None = None
-        self._at_reset = uc.context_save()
-        self._sysregs = SystemRegisters(self, exits, self._registers, peers)
+        self._sysregs = SystemRegisters(self, exits, self._registers, served)
         self._callbacks = on.Callbacks(uc, self._failed)
-        self._install(frames, virtual, peers is not None)
+        self._install(frames, virtual)
 
     def run(self, budget: int, deadline: int = 0) -> Stop:
         """See `Engine.run`."""
@@ -134,23 +133,27 @@ class HookedEngine:
 
     def reset(self, pc: int, x0: int) -> None:
         """See `Engine.reset`."""
-        self._uc.context_restore(self._at_reset)
-        registers = self._registers
-        registers.write(reg.PSTATE, ENTERED)
-        registers.system_write(SPSR_EL1, 0)
-        registers.write(reg.X[0], x0)
-        registers.write(reg.PC, pc)
+        self._power.reset(pc, x0)
         self._exceptions.in_a_row = 0
         self.flush_tlb()
 
     def registers(self) -> dict[str, int]:
         """See `Engine.registers`."""
-        registers = self._registers
-        values = {f"x{number}": registers.read(which) for number, which in enumerate(reg.X)}
-        values |= {name: registers.read(which) for name, which in reg.NAMED.items()}
-        values["pstate"] = registers.pstate()
-        values["spsr_el1"] = registers.system_read(SPSR_EL1)
-        return values
+        return self._power.registers()
+
+    def connect(self, others: Sequence[Engine]) -> None:
+        """See `Engine.connect`."""
+        if others and not self._sysregs.others:
+            self._callbacks.instruction(on.SYS, self._sysregs.on_sys)
+        self._sysregs.others = tuple(others)
+
+    def read_sysreg(self, packed: int) -> int:
+        """See `Engine.read_sysreg`."""
+        return self._registers.system_read(packed)
+
+    def write_sysreg(self, packed: int, value: int) -> None:
+        """See `Engine.write_sysreg`."""
+        self._registers.system_write(packed, value)
 
     def recent(self) -> list[tuple[str, int, int]]:
         """See `Engine.recent`."""
@@ -221,14 +224,16 @@ class HookedEngine:
         self._recent.append((kind, pc, key))
         into_block = (pc - self._block_start) >> 2
         inside = 0 <= into_block < self.executed - self._before_block
-        storm = self._exceptions.is_storm(self._before_block + into_block if inside else self.executed)
+        reached = self._before_block + into_block if inside else self.executed
+        storm = self._exceptions.is_storm(reached - self._at_exception)
+        self._at_exception = self.executed
         if storm:
             self.fault = f"{STORM} exceptions in a row, the last ({kind}) at {pc:#x}"
         return storm
 
     # In Unicorn
 
-    def _install(self, frames: Sequence[tuple[int, int]], virtual: bool, several: bool) -> None:
+    def _install(self, frames: Sequence[tuple[int, int]], virtual: bool) -> None:
         callbacks = self._callbacks
         callbacks.hook(on.BLOCK, self._on_block)
         callbacks.hook(on.INTERRUPT, self._on_exception)
@@ -236,8 +241,6 @@ class HookedEngine:
         callbacks.instruction(on.MSR, self._sysregs.on_msr)
         if virtual:
             callbacks.instruction(on.MRS, self._sysregs.on_mrs)
-        if several:
-            callbacks.instruction(on.SYS, self._sysregs.on_sys)
         for base, size in whole_pages(frames):
             callbacks.mmio(base, size, self._on_load, self._on_store)
 
@@ -281,7 +284,7 @@ class HookedEngine:
     def _hypercall(self, kind: str) -> None:
         arguments = self._arguments
         arguments.load()
-        x0, x1, x2, x3 = arguments.values
+        x0, x1, x2, x3 = arguments.values[:]
         arguments.values[:] = [*self._exits.hypercall(x0, x1, x2, x3)]
         arguments.store()
         self.left(kind, x0)

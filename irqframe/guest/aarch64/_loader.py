@@ -4,7 +4,7 @@
 2. An Image lies as low as it can, on the boundary that it wants. The RAM disk and below it the tree lie as high as they
    can in the first 512 MiB, so that a program that does not say how much memory it needs has what is between.
 3. The tree has a boundary of 2 MiB and at most 2 MiB (Linux, Documentation/arm64/booting.rst, 2. "Setup the device
-   tree"), the RAM disk a boundary of 4 KiB.
+   tree"), the RAM disk a boundary of 4 KiB. Devices that nobody serves are disabled in it.
 4. What a program wants to be 0 is not written: the RAM of a VM is 0 before it runs.
 5. A file that is larger than the RAM is refused before it is read.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from irqframe.errors import IrqframeError
+from irqframe.guest.aarch64._hidden import hide_unserved
 from irqframe.guest.aarch64._image import Fixed, Movable, read_program
 from irqframe.machine import Boot, Machine, boot_tree, reserved
 from irqframe.vm import GuestMemory, Vm
@@ -36,11 +37,13 @@ class Loaded(NamedTuple):
         entry: address of its first instruction.
         x0: what x0 holds there: address of its device tree.
         machine: the machine as the guest finds it; its tree is the one in RAM.
+        hidden: paths of the nodes that are disabled in it, because nothing serves them.
     """
 
     entry: int
     x0: int
     machine: Machine
+    hidden: tuple[str, ...] = ()
 
 
 def load(machine: Machine, vm: Vm, kernel: Path, initrd: Path | None = None, append: str | None = None) -> Loaded:
@@ -48,7 +51,7 @@ def load(machine: Machine, vm: Vm, kernel: Path, initrd: Path | None = None, app
 
     Args:
         machine: what it runs on.
-        vm: made of it.
+        vm: made of it, every device of it made.
         kernel: file of its program.
         initrd: file of its initial RAM disk; None: it has none.
         append: its command line; None: the one of the tree.
@@ -68,8 +71,10 @@ def load(machine: Machine, vm: Vm, kernel: Path, initrd: Path | None = None, app
     program = read_program(str(kernel), _contents(kernel, size), size)
     entry = _place(program, str(kernel), room, vm.memory)
     disk = _place_disk(initrd, size, room, vm.memory)
-    booted = replace(machine, tree=boot_tree(machine, Boot(append, disk, complete=True)))
-    return Loaded(entry, _place_tree(booted, room, vm.memory), booted)
+    tree = boot_tree(machine, Boot(append, disk, complete=True))
+    hidden = hide_unserved(tree, vm.mmio)
+    booted = replace(machine, tree=tree)
+    return Loaded(entry, _place_tree(booted, room, vm.memory), booted, hidden)
 
 
 class Room:

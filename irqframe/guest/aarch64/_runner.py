@@ -12,10 +12,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from irqframe.guest.aarch64._clocks import InstructionClock
 from irqframe.guest.aarch64._cpu import Clock, Cpu
@@ -37,13 +37,6 @@ NAP: Final = 0.1
 """Longest sleep while every vCPU sleeps, in seconds: as often signals and consoles are looked after at least."""
 
 
-class MakeCpu(Protocol):
-    """Makes the CPU that runs a vCPU."""
-
-    def __call__(self, vcpu: VCpu) -> Cpu:
-        """Make it; the vCPU is loaded."""
-
-
 class Runner:
     """Runs the CPUs of a VM until the guest, or somebody else, ends it.
 
@@ -51,30 +44,35 @@ class Runner:
         vm: finalized.
         devices: of its machine.
         clock: the VM's.
-        make_cpu: makes each CPU.
 
     Attributes:
         vm: as given.
+        devices: as given.
         cpus: by index of their vCPUs.
         ended: why the run ended; None while it goes on.
     """
 
-    def __init__(self, vm: Vm, devices: Sequence[Device], clock: Clock, make_cpu: MakeCpu) -> None:
+    def __init__(self, vm: Vm, devices: Sequence[Device], clock: Clock) -> None:
         self.vm = vm
         self.ended: Ended | None = None
-        self._devices = devices
+        self.devices = devices
         self._clock = clock
         self._current: Cpu | None = None
         self._posted: deque[Callable[[], object]] = deque()
         self._awake = threading.Event()
         self._thread = 0
+        self._suspending = False
         self._stack = ExitStack()
         for vcpu in vm.vcpus:
             vcpu.load()
             self._stack.callback(vcpu.put)
-        self.cpus = tuple(make_cpu(vcpu) for vcpu in vm.vcpus)
-        if isinstance(clock, InstructionClock):
-            clock.engines = [cpu.engine for cpu in self.cpus]
+        self.cpus: tuple[Cpu, ...] = ()
+
+    def begin(self, cpus: Iterable[Cpu]) -> None:
+        """Take the CPUs, one for each vCPU, in their order."""
+        self.cpus = tuple(cpus)
+        if isinstance(self._clock, InstructionClock):
+            self._clock.engines = [cpu.engine for cpu in self.cpus]
         for cpu in self.cpus:
             cpu.vcpu.on_kick = partial(self._kicked, cpu)
 
@@ -107,16 +105,29 @@ class Runner:
             cpu.vcpu.on_kick = None
         self._stack.close()
 
-    # PSCI
+    # What PSCI asks of it
 
-    def cpu_on(self, vcpu: VCpu, entry: int, context: int) -> None:
-        """Start a vCPU that was powered on."""
-        self.cpus[vcpu.index].reset(entry, context)
+    def cpu_on(self, vcpu_index: int, entry: int, context: int) -> int:
+        """A vCPU begins at `entry`, with `context` in x0; 0: it will."""
+        self.cpus[vcpu_index].reset(entry, context)
+        return 0
 
-    def attend(self) -> None:
-        """The vCPU that runs now is not to go on."""
-        if self._current is not None:
-            self._current.engine.attend()
+    def cpu_off(self, vcpu: VCpu) -> None:
+        """The vCPU that runs does not go on."""
+        self.cpus[vcpu.index].engine.attend()
+
+    def suspend(self, vcpu: VCpu) -> None:
+        """The vCPU that runs waits, as in WFI."""
+        self._suspending = True
+        self.cpus[vcpu.index].engine.attend()
+
+    def system_off(self) -> None:
+        """The machine is powered off."""
+        self.end(Reason.OFF)
+
+    def system_reset(self) -> None:
+        """The machine would begin anew; a run ends with it."""
+        self.end(Reason.RESET)
 
     # Running
 
@@ -154,7 +165,7 @@ class Runner:
         posted = self._posted
         while posted:
             posted.popleft()()
-        for device in self._devices:
+        for device in self.devices:
             device.update()
         for cpu in self.cpus:
             cpu.update()
@@ -176,7 +187,8 @@ class Runner:
         finally:
             self._current = None
         cpu.vcpu.leave()
-        if stop is Stop.WFI:
+        if stop is Stop.WFI or self._suspending:
+            self._suspending = False
             cpu.vcpu.block()
         elif stop is Stop.FAULT:
             self.end(Reason.DIED, f"CPU {cpu.vcpu.index}: {cpu.engine.fault}")
@@ -194,7 +206,7 @@ class Runner:
         return Stop(cpu.engine.run(LOOK, clock.start + now + (most if left is None else min(left, most))))
 
     def _deadline(self) -> int | None:
-        found = [device.deadline() for device in self._devices]
+        found = [device.deadline() for device in self.devices]
         found += [cpu.deadline for cpu in self.cpus if not cpu.vcpu.powered_off]
         return min((each for each in found if each is not None), default=None)
 

@@ -3,7 +3,8 @@
 1. The timers' registers: Unicorn has them, but writes do nothing. Writes are exits; in virtual time reads are, too.
 2. The counters, in virtual time: instructions / 16, without an exit.
 3. ISR_EL1, which Unicorn reads as 0: from the lines, wherever reads are seen at all (virtual time).
-4. Registers that Unicorn has not got arrive as an undefined instruction. If an exit serves them, PC goes on by 4.
+4. Registers that Unicorn has not got arrive as an undefined instruction. Those that are served are exits, and PC goes
+   on by 4.
 5. EL0 gets no more than it has: what CNTKCTL_EL1 keeps from it, and what has another op1 than 3, is left to the CPU,
    which takes the exception.
 6. With several CPUs: TLBI ...IS, IC IALLUIS and IC IVAU, which Unicorn keeps to the one CPU, are told to the others.
@@ -12,7 +13,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from irqframe.guest.aarch64 import _registers as reg
@@ -21,13 +22,14 @@ from irqframe.guest.aarch64._encodings import (
     COUNTERS,
     EL0_GATE,
     EL0_OP1,
+    GENERIC_TIMER,
     ISR_EL1,
     TIMERS,
     maintenance,
     system_move,
     unpack,
 )
-from irqframe.guest.aarch64._engine import FIQ, INSTRUCTIONS_PER_TICK, IRQ, Exits
+from irqframe.guest.aarch64._engine import FIQ, INSTRUCTIONS_PER_TICK, IRQ, Engine, Exits
 
 if TYPE_CHECKING:
     from irqframe.guest.aarch64._hooks import HookedEngine
@@ -43,7 +45,7 @@ def _key(packed: int) -> tuple[int, ...]:
 
 #: Fields -> packed, of what a hook does not let through at once.
 _WRITTEN: Final = {_key(packed): packed for packed in TIMERS}
-_READ: Final = {_key(packed): packed for packed in TIMERS | COUNTERS | {ISR_EL1}}
+_READ: Final = {_key(packed): packed for packed in GENERIC_TIMER | {ISR_EL1}}
 
 _SERVED: Final = 1
 _LEFT_TO_THE_CPU: Final = 0
@@ -59,18 +61,20 @@ class SystemRegisters:
         engine: whose.
         exits: who serves registers.
         registers: of the CPU.
-        peers: told what is stale on the other CPUs.
+        served: packed encodings of what Unicorn has not got and the exits serve.
+
+    Attributes:
+        others: the engines of the other CPUs.
     """
 
-    __slots__ = ("_engine", "_exits", "_peers", "_registers")
+    __slots__ = ("_engine", "_exits", "_registers", "_served", "others")
 
-    def __init__(
-        self, engine: HookedEngine, exits: Exits, registers: reg.Registers, peers: Callable[[str], None] | None
-    ) -> None:
+    def __init__(self, engine: HookedEngine, exits: Exits, registers: reg.Registers, served: Iterable[int]) -> None:
         self._engine = engine
         self._exits = exits
         self._registers = registers
-        self._peers = peers
+        self._served = frozenset(served) - GENERIC_TIMER
+        self.others: tuple[Engine, ...] = ()
 
     def on_msr(self, _uc: int, _number: int, register: int, _data: int) -> int:
         """Before an MSR."""
@@ -91,15 +95,18 @@ class SystemRegisters:
         return _SERVED
 
     def on_sys(self, _uc: int, _number: int, register: int, _data: int) -> int:
-        """Before a SYS, with peers."""
+        """Before a SYS, where there are other CPUs."""
         crn, crm, op0, op1, op2 = _FIELDS.from_address(register)
         kind = maintenance(op0, op1, crn, crm, op2)
-        if kind and self._peers is not None:
-            self._peers(kind)
+        for other in self.others:
+            if kind == "tlb":
+                other.flush_tlb()
+            elif kind == "code":
+                other.flush_code()
         return _LEFT_TO_THE_CPU
 
     def serve_undefined(self) -> bool:
-        """At an undefined instruction: serve it if it is an access to a register that an exit has.
+        """At an undefined instruction: serve it if it is an access to a register that is served.
 
         Returns:
             Whether it was one; PC is past it.
@@ -111,7 +118,7 @@ class SystemRegisters:
         if move is None:
             return False
         packed, number, is_read = move
-        if packed in TIMERS or (self._at_el0() and unpack(packed).op1 != EL0_OP1):
+        if packed not in self._served or (self._at_el0() and unpack(packed).op1 != EL0_OP1):
             return False
         if not (self._load(packed, number) if is_read else self._store(packed, number)):
             return False

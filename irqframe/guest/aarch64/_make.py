@@ -1,0 +1,80 @@
+"""Makes the CPUs of a VM: each a Uc on the VM's RAM, driven by one of the two makes of the engine."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+from enum import Enum
+from importlib.util import find_spec
+from typing import Final
+
+from irqframe.errors import IrqframeError
+from irqframe.guest.aarch64._clocks import InstructionClock
+from irqframe.guest.aarch64._cpu import Clock, MakeEngine
+from irqframe.guest.aarch64._encodings import pack
+from irqframe.guest.aarch64._engine import Engine, Exits
+from irqframe.guest.aarch64._setup import PAGE, make_uc
+from irqframe.vm import VCpu, Vm
+
+PURE: Final = "IRQFRAME_PURE"
+"""Environment: set to 1, nothing that is compiled is used."""
+
+
+class Make(Enum):
+    """What drives the CPUs."""
+
+    COMPILED = "compiled"
+    PYTHON = "python"
+
+
+def available_make() -> Make:
+    """The compiled one where it was built and is not refused by the environment."""
+    pure = os.environ.get(PURE, "") not in ("", "0")
+    return Make.PYTHON if pure or find_spec("irqframe._native") is None else Make.COMPILED
+
+
+def engine_maker(vm: Vm, clock: Clock, make: Make, *, smc: bool) -> MakeEngine:
+    """What makes the engine of each vCPU of a VM.
+
+    Args:
+        vm: finalized, every frame and register claimed.
+        clock: its clock.
+        make: what drives the CPUs.
+        smc: whether SMC is a hypercall too.
+
+    Returns:
+        The function; `VmError` ENOMEM comes out of it if the host does not give the RAM.
+    """
+    frames = tuple((frame.base, frame.size) for frame in vm.mmio.frames)
+    served = tuple(pack(*encoding) for encoding in vm.sysregs.encodings)
+    ram = [_mapped(vm, base, size) for base, size in vm.memory.regions]
+    virtual = isinstance(clock, InstructionClock)
+
+    def make_engine(vcpu: VCpu, exits: Exits) -> Engine:
+        uc, syndrome = make_uc(vcpu.mpidr, ram, counter_offset=clock.counter_offset)
+        if make is Make.COMPILED:
+            from irqframe.guest.aarch64._compiled import CompiledEngine
+
+            return CompiledEngine(uc, syndrome, exits, frames, served, virtual=virtual, smc=smc)
+        from irqframe.guest.aarch64._hooks import HookedEngine
+
+        return HookedEngine(uc, syndrome, exits, frames, served, virtual=virtual, smc=smc)
+
+    return make_engine
+
+
+def connect(engines: Sequence[Engine]) -> None:
+    """Let the CPUs of a VM know of each other's maintenance of TLB and code."""
+    for engine in engines:
+        others = tuple(other for other in engines if other is not engine)
+        if others:
+            engine.connect(others)
+
+
+def _mapped(vm: Vm, base: int, size: int) -> tuple[int, int, int]:
+    """A region as an engine maps it: its address, its size in whole pages, and where it lies in the host."""
+    if base % PAGE:
+        raise IrqframeError(f"the memory region at {base:#x} does not begin on a page of {PAGE:#x} bytes")
+    block = vm.memory.block(base)
+    return base, -(-size // PAGE) * PAGE, ctypes.addressof(ctypes.c_char.from_buffer(block))
