@@ -13,7 +13,7 @@ from unicorn import Uc, arm64_const, unicorn_const
 from unicorn.unicorn_py3.unicorn import uclib
 
 from irqframe import _native
-from irqframe.guest.aarch64._engine import Exits
+from irqframe.guest.aarch64._engine import Exits, Stop
 from irqframe.guest.aarch64._frames import whole_pages
 from irqframe.guest.aarch64._power import Power
 
@@ -63,6 +63,10 @@ class CompiledEngine(_native.Engine):
         )
         made._power = Power(uc)
         return made
+
+    def run(self, budget: int, deadline: int = 0) -> Stop:
+        """See `Engine.run`."""
+        return Stop(super().run(budget, deadline))
 
     def reset(self, pc: int, x0: int) -> None:
         """See `Engine.reset`."""

@@ -74,7 +74,7 @@ class Engine(Protocol):
     counter_base: int
     fault: str
 
-    def run(self, budget: int, deadline: int = 0, /) -> int:
+    def run(self, budget: int, deadline: int = 0) -> Stop:
         """Execute.
 
         Args:
@@ -83,7 +83,7 @@ class Engine(Protocol):
                 clock; 0 for none.
 
         Returns:
-            Why it ended, a `Stop`.
+            Why it ended.
         """
         ...
 

@@ -201,9 +201,9 @@ class Runner:
         if isinstance(clock, InstructionClock):
             most = ALONE if alone else SLICE
             cpu.engine.counter_base = now - cpu.engine.executed
-            return Stop(cpu.engine.run(most if left is None else min(left, most)))
+            return cpu.engine.run(most if left is None else min(left, most))
         most = ALONE_NS if alone else SLICE_NS
-        return Stop(cpu.engine.run(LOOK, clock.start + now + (most if left is None else min(left, most))))
+        return cpu.engine.run(LOOK, clock.start + now + (most if left is None else min(left, most)))
 
     def _deadline(self) -> int | None:
         found = [device.deadline() for device in self.devices]
