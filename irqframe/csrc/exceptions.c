@@ -70,9 +70,9 @@ static int64_t executed_until(const Engine *engine, uint64_t pc)
 
 static void count_storm(Engine *engine, const char *kind, uint64_t pc)
 {
-    int64_t now = executed_until(engine, pc);
-    engine->storm = now - engine->last_exception < STORM_GAP ? engine->storm + 1 : 1;
-    engine->last_exception = now;
+    int64_t since = executed_until(engine, pc) - engine->last_exception;
+    engine->storm = since < STORM_GAP ? engine->storm + 1 : 1;
+    engine->last_exception = executed(engine);
     if (engine->storm < STORM)
         return;
     PyOS_snprintf(engine->fault, FAULT_TEXT, "%d exceptions in a row, the last (%s) at 0x%llx", STORM, kind,

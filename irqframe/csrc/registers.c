@@ -14,9 +14,11 @@ uint64_t read_register(Engine *engine, int number)
     return value;
 }
 
+/* By a batch of one: after `uc_reg_write` of PC a store to where nothing is would leave PC at the start of its block. */
 void write_register(Engine *engine, int number, uint64_t value)
 {
-    engine->api.reg_write(engine->uc, number, &value);
+    void *const place = &value;
+    engine->api.reg_write_batch(engine->uc, &number, &place, 1);
 }
 
 uint32_t read_pstate(Engine *engine)
