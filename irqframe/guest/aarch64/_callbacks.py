@@ -20,11 +20,6 @@ _POINTER = ctypes.c_void_p
 
 BLOCK: Final[int] = unicorn_const.UC_HOOK_BLOCK
 INTERRUPT: Final[int] = unicorn_const.UC_HOOK_INTR
-UNMAPPED: Final[int] = (
-    unicorn_const.UC_HOOK_MEM_READ_UNMAPPED
-    | unicorn_const.UC_HOOK_MEM_WRITE_UNMAPPED
-    | unicorn_const.UC_HOOK_MEM_FETCH_UNMAPPED
-)
 _INSTRUCTION: Final[int] = unicorn_const.UC_HOOK_INSN
 
 MRS: Final[int] = arm64_const.UC_ARM64_INS_MRS
@@ -35,7 +30,6 @@ SYS: Final[int] = arm64_const.UC_ARM64_INS_SYS
 _PROTOTYPES: Final = {
     BLOCK: ctypes.CFUNCTYPE(None, _POINTER, _U64, _U32, _POINTER),
     INTERRUPT: ctypes.CFUNCTYPE(None, _POINTER, _U32, _POINTER),
-    UNMAPPED: ctypes.CFUNCTYPE(ctypes.c_bool, _POINTER, ctypes.c_int, _U64, ctypes.c_int, ctypes.c_int64, _POINTER),
     _INSTRUCTION: ctypes.CFUNCTYPE(_U32, _POINTER, _U32, _POINTER, _POINTER),
 }
 _MMIO_READ: Final = ctypes.CFUNCTYPE(_U64, _POINTER, _U64, ctypes.c_uint, _POINTER)
@@ -56,7 +50,7 @@ class Callbacks:
         self._kept: list[Any] = []
 
     def hook(self, kind: int, function: Callable[..., Any], instruction: int = 0) -> None:
-        """Call a function for `BLOCK`, `INTERRUPT` or `UNMAPPED`, anywhere.
+        """Call a function for `BLOCK` or `INTERRUPT`, anywhere.
 
         Args:
             kind: one of these.

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from unicorn import Uc
 from unicorn.unicorn_py3.unicorn import uclib
 
 from irqframe.guest.aarch64 import _registers as reg
-from irqframe.guest.aarch64._encodings import SCTLR_EL1, SPSR_EL1
+from irqframe.guest.aarch64._encodings import SPSR_EL1
 
 #: PSTATE.M[3:0] -> offset of the four vectors (Arm ARM, table D1-7 "Vector offsets from vector table base address").
 VECTOR_BASES: Final = {0x0: 0x400, 0x4: 0x000, 0x5: 0x200}
@@ -47,29 +47,14 @@ PREFETCH_ABORT: Final = 3
 DATA_ABORT: Final = 4
 """Unicorn's numbers of the exceptions that have a fault address."""
 
+#: Unicorn's number -> what a report calls it.
+KINDS: Final = {1: "undefined", 2: "svc", 3: "instruction abort", 4: "data abort", 7: "brk"}
+
 STORM: Final = 1000
 STORM_STEP: Final = 4
 
-_SCTLR_M: Final = 1 << 0
-
 _save: Final = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(("uc_context_save", uclib))
 _SYNDROME: Final = struct.Struct("<IIQ")
-
-
-class ExternalAbort(NamedTuple):
-    """An access to a physical address where nothing is.
-
-    Attributes:
-        fetch: of an instruction.
-        write: a store.
-        address: the physical address.
-        pc: of the instruction; for a fetch, the address that was fetched from.
-    """
-
-    fetch: bool
-    write: bool
-    address: int
-    pc: int
 
 
 class Exceptions:
@@ -143,25 +128,27 @@ class Exceptions:
         """
         return self._take(offset, skipped=2)
 
-    def take_external_abort(self, abort: ExternalAbort) -> int:
-        """Take a synchronous external abort.
+    def take_external_abort(self, *, fetch: bool, write: bool) -> int:
+        """Take a synchronous external abort, of the access at PC to where nothing is.
 
-        The address of a load or store is known as the MMU gave it. With the MMU off that is FAR; else FAR is not valid,
-        and the syndrome says so.
+        The address of a load or store is not known as the program gave it: FAR is not valid, and the syndrome says so.
+
+        Args:
+            fetch: of an instruction: PC is its address.
+            write: of a store.
 
         Returns:
             PC at the exception.
         """
-        same_level = EC_SAME_LEVEL if self.registers.pstate() & _MODE else 0
-        entry = self._entry.values
-        if abort.fetch:
-            entry[0] = abort.pc
-            entry[1] = (EC_FETCH_ABORT | same_level) << EC_SHIFT | IL | SYNCHRONOUS_EXTERNAL
-        else:
-            translated = self.registers.system_read(SCTLR_EL1) & _SCTLR_M
-            entry[0] = 0 if translated else abort.address
-            entry[1] = (EC_DATA_ABORT | same_level) << EC_SHIFT | IL | SYNCHRONOUS_EXTERNAL
-            entry[1] |= (FAR_NOT_VALID if translated else 0) | (WRITE_NOT_READ if abort.write else 0)
+        registers = self.registers
+        syndrome = IL | SYNCHRONOUS_EXTERNAL
+        syndrome |= (EC_FETCH_ABORT if fetch else EC_DATA_ABORT) << EC_SHIFT
+        if registers.pstate() & _MODE:
+            syndrome |= EC_SAME_LEVEL << EC_SHIFT
+        if not fetch:
+            syndrome |= FAR_NOT_VALID | (WRITE_NOT_READ if write else 0)
+        self._entry.values[0] = registers.read(reg.PC) if fetch else 0
+        self._entry.values[1] = syndrome
         return self._take(0, skipped=0)
 
     def _take(self, offset: int, skipped: int) -> int:

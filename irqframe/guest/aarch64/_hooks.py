@@ -22,13 +22,13 @@ from irqframe.guest.aarch64 import _callbacks as on
 from irqframe.guest.aarch64 import _registers as reg
 from irqframe.guest.aarch64._engine import FIQ, IRQ, RECENT, Engine, Exits, Stop
 from irqframe.guest.aarch64._exceptions import (
+    KINDS,
     PSTATE_F,
     PSTATE_I,
     STORM,
     VECTOR_FIQ,
     VECTOR_IRQ,
     Exceptions,
-    ExternalAbort,
 )
 from irqframe.guest.aarch64._frames import whole_pages
 from irqframe.guest.aarch64._power import Power
@@ -38,8 +38,10 @@ UNDEFINED: Final = 1
 HVC: Final = 11
 SMC: Final = 13
 
-#: Unicorn's number -> kind in `recent`.
-EXCEPTIONS: Final = {1: "undefined", 2: "svc", 3: "instruction abort", 4: "data abort", 7: "brk"}
+#: What Unicorn ends with at an access to where nothing is.
+UNMAPPED: Final = frozenset(
+    {unicorn_const.UC_ERR_READ_UNMAPPED, unicorn_const.UC_ERR_WRITE_UNMAPPED, unicorn_const.UC_ERR_FETCH_UNMAPPED}
+)
 
 NOT_SUPPORTED: Final = (1 << 64) - 1
 """What SMC answers when the conduit is HVC."""
@@ -101,10 +103,9 @@ class HookedEngine:
         self._block_start = self._before_block = self._at_exception = 0
         self._reason: Stop | None = None
         self._asked = False
-        self._abort: ExternalAbort | None = None
-        self._sysregs = SystemRegisters(self, exits, self._registers, served)
+        self._sysregs = SystemRegisters(self, exits, self._registers, served, virtual=virtual)
         self._callbacks = on.Callbacks(uc, self._failed)
-        self._install(frames, virtual)
+        self._install(frames)
 
     def run(self, budget: int, deadline: int = 0) -> Stop:
         """See `Engine.run`."""
@@ -141,19 +142,11 @@ class HookedEngine:
         """See `Engine.registers`."""
         return self._power.registers()
 
-    def connect(self, others: Sequence[Engine]) -> None:
+    def connect(self, others: tuple[Engine, ...]) -> None:
         """See `Engine.connect`."""
         if others and not self._sysregs.others:
             self._callbacks.instruction(on.SYS, self._sysregs.on_sys)
         self._sysregs.others = tuple(others)
-
-    def read_sysreg(self, packed: int) -> int:
-        """See `Engine.read_sysreg`."""
-        return self._registers.system_read(packed)
-
-    def write_sysreg(self, packed: int, value: int) -> None:
-        """See `Engine.write_sysreg`."""
-        self._registers.system_write(packed, value)
 
     def recent(self) -> list[tuple[str, int, int]]:
         """See `Engine.recent`."""
@@ -177,8 +170,8 @@ class HookedEngine:
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
-        if self._abort is not None:
-            return self._take_external_abort()
+        if status in UNMAPPED:
+            return self._take_external_abort(status)
         if self._asked:
             return self._reason
         if status:
@@ -213,11 +206,11 @@ class HookedEngine:
         pc = self._exceptions.take_interrupt(offset)
         return self._taken("fiq" if offset == VECTOR_FIQ else "irq", pc, 0)
 
-    def _take_external_abort(self) -> Stop | None:
-        abort, self._abort = self._abort, None
-        assert abort is not None
-        pc = self._exceptions.take_external_abort(abort)
-        return Stop.FAULT if self._taken("external abort", pc, abort.address) else None
+    def _take_external_abort(self, status: int) -> Stop | None:
+        fetch = status == unicorn_const.UC_ERR_FETCH_UNMAPPED
+        write = status == unicorn_const.UC_ERR_WRITE_UNMAPPED
+        pc = self._exceptions.take_external_abort(fetch=fetch, write=write)
+        return Stop.FAULT if self._taken("external abort", pc, self._exceptions.syndrome) else None
 
     def _taken(self, kind: str, pc: int, key: int) -> bool:
         """Remember an exception; whether it is one too many."""
@@ -233,14 +226,12 @@ class HookedEngine:
 
     # In Unicorn
 
-    def _install(self, frames: Sequence[tuple[int, int]], virtual: bool) -> None:
+    def _install(self, frames: Sequence[tuple[int, int]]) -> None:
         callbacks = self._callbacks
         callbacks.hook(on.BLOCK, self._on_block)
         callbacks.hook(on.INTERRUPT, self._on_exception)
-        callbacks.hook(on.UNMAPPED, self._on_unmapped)
         callbacks.instruction(on.MSR, self._sysregs.on_msr)
-        if virtual:
-            callbacks.instruction(on.MRS, self._sysregs.on_mrs)
+        callbacks.instruction(on.MRS, self._sysregs.on_mrs)
         for base, size in whole_pages(frames):
             callbacks.mmio(base, size, self._on_load, self._on_store)
 
@@ -277,7 +268,7 @@ class HookedEngine:
             self._registers.write(reg.X[0], NOT_SUPPORTED)
         elif number != UNDEFINED or not self._sysregs.serve_undefined():
             pc = self._exceptions.take_synchronous(number)
-            kind = EXCEPTIONS.get(number, f"exception {number}")
+            kind = KINDS.get(number, "exception")
             if self._taken(kind, pc, self._exceptions.syndrome):
                 self._ask(Stop.FAULT)
 
@@ -297,12 +288,6 @@ class HookedEngine:
     def _on_store(self, address: int, size: int, value: int) -> None:
         self._exits.mmio_write(address, size, value)
         self.left("write", address)
-
-    def _on_unmapped(self, _uc: int, access: int, address: int, _size: int, _value: int, _data: int) -> bool:
-        fetch = access == unicorn_const.UC_MEM_FETCH_UNMAPPED
-        write = access == unicorn_const.UC_MEM_WRITE_UNMAPPED
-        self._abort = ExternalAbort(fetch, write, address, self._registers.read(reg.PC))
-        return False
 
     def _failed(self, error: BaseException) -> None:
         """A callback raised: the first error comes out of `run`."""

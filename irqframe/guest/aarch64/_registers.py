@@ -4,6 +4,8 @@
 2. The calls keep the GIL: none of them comes back into Python.
 3. A system register goes as CP_REG. A write of one rebuilds the translation flags, which a write of PSTATE does not:
    who writes PSTATE writes a system register after it.
+4. PC is written by a batch while the guest runs: after `uc_reg_write` of PC, a store to where nothing is would leave PC
+   at the start of its block.
 """
 
 from __future__ import annotations
@@ -89,7 +91,7 @@ class Registers:
         handle: the library's engine.
     """
 
-    __slots__ = ("_address", "_buffer", "_narrow", "_narrow_address", "_word", "_word_address", "handle")
+    __slots__ = ("_address", "_buffer", "_narrow", "_narrow_address", "_pc", "_word", "_word_address", "handle")
 
     def __init__(self, uc: Uc) -> None:
         self.handle: int = uc._uch.value
@@ -99,6 +101,7 @@ class Registers:
         self._narrow_address = ctypes.addressof(self._narrow)
         self._word = ctypes.c_uint32()
         self._word_address = ctypes.addressof(self._word)
+        self._pc = Batch(self.handle, (PC,))
 
     def read(self, register: int) -> int:
         """A register of 64 bits."""
@@ -109,6 +112,11 @@ class Registers:
         """A register of 64 bits; the value is cut to them."""
         self._buffer.value = value
         _write(self.handle, register, self._address)
+
+    def go_to(self, pc: int) -> None:
+        """Have the CPU go on at an address; in a callback, too."""
+        self._pc.values[0] = pc
+        self._pc.store()
 
     def pstate(self) -> int:
         """PSTATE, laid out as in SPSR."""

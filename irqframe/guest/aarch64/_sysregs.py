@@ -1,8 +1,8 @@
 """System registers and maintenance operations of a guest that the CPU does not do, or not right, by itself.
 
-1. The timers' registers: Unicorn has them, but writes do nothing. Writes are exits; in virtual time reads are, too.
-2. The counters, in virtual time: instructions / 16, without an exit.
-3. ISR_EL1, which Unicorn reads as 0: from the lines, wherever reads are seen at all (virtual time).
+1. The timers' registers: Unicorn has them, but writes do nothing. Writes and reads are exits.
+2. The counters, in virtual time: instructions / 16, without an exit. In real time they are left to Unicorn.
+3. ISR_EL1, which Unicorn reads as 0: from the lines.
 4. Registers that Unicorn has not got arrive as an undefined instruction. Those that are served are exits, and PC goes
    on by 4.
 5. EL0 gets no more than it has: what CNTKCTL_EL1 keeps from it, and what has another op1 than 3, is left to the CPU,
@@ -45,7 +45,8 @@ def _key(packed: int) -> tuple[int, ...]:
 
 #: Fields -> packed, of what a hook does not let through at once.
 _WRITTEN: Final = {_key(packed): packed for packed in TIMERS}
-_READ: Final = {_key(packed): packed for packed in GENERIC_TIMER | {ISR_EL1}}
+_READ_REAL: Final = {_key(packed): packed for packed in TIMERS | {ISR_EL1}}
+_READ_VIRTUAL: Final = {_key(packed): packed for packed in GENERIC_TIMER | {ISR_EL1}}
 
 _SERVED: Final = 1
 _LEFT_TO_THE_CPU: Final = 0
@@ -62,17 +63,21 @@ class SystemRegisters:
         exits: who serves registers.
         registers: of the CPU.
         served: packed encodings of what Unicorn has not got and the exits serve.
+        virtual: whether time is counted in instructions.
 
     Attributes:
         others: the engines of the other CPUs.
     """
 
-    __slots__ = ("_engine", "_exits", "_registers", "_served", "others")
+    __slots__ = ("_engine", "_exits", "_read_by_hook", "_registers", "_served", "others")
 
-    def __init__(self, engine: HookedEngine, exits: Exits, registers: reg.Registers, served: Iterable[int]) -> None:
+    def __init__(
+        self, engine: HookedEngine, exits: Exits, registers: reg.Registers, served: Iterable[int], *, virtual: bool
+    ) -> None:
         self._engine = engine
         self._exits = exits
         self._registers = registers
+        self._read_by_hook = _READ_VIRTUAL if virtual else _READ_REAL
         self._served = frozenset(served) - GENERIC_TIMER
         self.others: tuple[Engine, ...] = ()
 
@@ -85,7 +90,7 @@ class SystemRegisters:
 
     def on_mrs(self, _uc: int, number: int, register: int, _data: int) -> int:
         """Before an MRS."""
-        packed = _READ.get(tuple(_FIELDS.from_address(register)))
+        packed = self._read_by_hook.get(tuple(_FIELDS.from_address(register)))
         if packed is None or self._trapped(packed):
             return _LEFT_TO_THE_CPU
         value = self._value(packed)
@@ -122,7 +127,7 @@ class SystemRegisters:
             return False
         if not (self._load(packed, number) if is_read else self._store(packed, number)):
             return False
-        registers.write(reg.PC, pc + 4)
+        registers.go_to(pc + 4)
         return True
 
     def _load(self, packed: int, number: int) -> bool:
