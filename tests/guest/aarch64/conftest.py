@@ -327,6 +327,12 @@ def make(request: pytest.FixtureRequest) -> Callable[..., Engine]:
 
 
 @pytest.fixture
+def guest_of() -> type[Guest]:
+    """Guests of a given make."""
+    return Guest
+
+
+@pytest.fixture
 def make_guest(make: Callable[..., Engine]) -> Callable[..., Guest]:
     """Guests of the caller's wishes."""
     return lambda **how: Guest(make, **how)

@@ -227,34 +227,40 @@ def test_a_used_up_budget_comes_before_an_interrupt(guest: Any, a64: Any) -> Non
 
 def test_a_vector_that_faults_for_ever_is_a_fault(guest: Any, a64: Any) -> None:
     guest.put(0x2200, a64.NOP, a64.UDF)
-    assert guest.run(a64.svc(), budget=1 << 40) is Stop.FAULT
+    assert guest.run(a64.svc(), budget=1 << 20) is Stop.FAULT
     assert guest.engine.fault == f"1000 exceptions in a row, the last (undefined) at {VECTORS + 0x204:#x}"
     assert guest.engine.executed < 3000
 
 
 def test_no_vectors_at_all_is_a_fault(guest: Any, a64: Any) -> None:
     guest.start(a64.msr(a64.VBAR_EL1, 31), a64.svc())
-    assert guest.engine.run(1 << 40) is Stop.FAULT
+    assert guest.engine.run(1 << 20) is Stop.FAULT
     assert guest.engine.fault == "1000 exceptions in a row, the last (external abort) at 0x200"
 
 
 def test_a_long_block_whose_first_instruction_faults_is_a_storm_too(guest: Any, a64: Any) -> None:
     guest.put(0x2200, a64.ldr(0, 1), *[a64.NOP] * 20, a64.WFI)
-    assert guest.run(a64.svc(), budget=1 << 40) is Stop.FAULT
+    assert guest.run(a64.svc(), budget=1 << 20) is Stop.FAULT
 
 
 def test_an_interrupt_that_is_never_handled_is_a_fault(guest: Any, a64: Any) -> None:
     guest.put(0x2280, a64.ERET)
     guest.start(a64.daifclr(2), a64.b(0))
     guest.engine.lines = IRQ
-    assert guest.engine.run(1 << 40) is Stop.FAULT
+    assert guest.engine.run(1 << 20) is Stop.FAULT
     assert "the last (irq)" in guest.engine.fault
+
+
+@pytest.mark.parametrize(("between", "stop"), [(3, Stop.FAULT), (4, Stop.BUDGET)])
+def test_a_storm_is_fewer_than_four_instructions_between_two(guest: Any, a64: Any, between: int, stop: Stop) -> None:
+    guest.put(0x2200, *[a64.NOP] * (between - 1), a64.svc())
+    assert guest.run(a64.svc(), budget=20_000) is stop
 
 
 def test_many_exceptions_with_work_between_them_are_none(guest: Any, a64: Any) -> None:
     guest.put(0x2200, a64.NOP, a64.NOP, a64.NOP, a64.ERET)
     assert (
-        guest.run(a64.movz(5, 3000), a64.svc(), a64.sub(5, 5, 1), a64.cbnz(5, -8), a64.WFI, budget=1 << 40) is Stop.WFI
+        guest.run(a64.movz(5, 3000), a64.svc(), a64.sub(5, 5, 1), a64.cbnz(5, -8), a64.WFI, budget=1 << 20) is Stop.WFI
     )
     assert guest.x(5) == 0
 
@@ -297,7 +303,7 @@ def test_after_reset_the_old_page_tables_are_forgotten(guest: Any, a64: Any) -> 
     assert guest.x(0) == 1
     guest.start(*code)
     guest.engine.run(100)
-    assert guest.engine.recent()[-1] == ("external abort", RAM + 4, 0x80000000)
+    assert guest.engine.recent()[-1] == ("external abort", RAM + 4, 0x96000410)
 
 
 def test_mpidr_is_the_cpus_own(make_guest: Any, a64: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from irqframe.guest.aarch64._encodings import pack
 from irqframe.guest.aarch64._engine import Stop
 
 RAM = 0x40000000
@@ -83,16 +84,16 @@ def test_a_fetch_abort(guest: Any, a64: Any, mode: int) -> None:
 @MODES
 def test_the_stack_pointer_is_banked(guest: Any, a64: Any, mode: int) -> None:
     """SP_EL0 and SP_EL1 keep their values, and the handler has SP_EL1."""
-    guest.put(0x100, a64.svc())
+    guest.put(0x100, a64.add(31, 31, 8), a64.svc())
     set_up = a64.movz(1, 0x1100), a64.add(31, 1, 0), a64.movz(1, 0x2200), a64.msr(a64.SP_EL0, 1), a64.ERET
     guest.put(0x2000 + SYNCHRONOUS[mode], a64.add(10, 31, 0), a64.mrs(11, *a64.SP_EL0), a64.ERET)
-    guest.put(0x104, a64.add(12, 31, 0), a64.svc() if mode == EL0T else a64.WFI)
+    guest.put(0x108, a64.add(12, 31, 0), a64.svc() if mode == EL0T else a64.WFI)
     guest.start(*set_up)
     guest.set_system(a64.ELR_EL1, RAM + 0x100)
     guest.set_system(a64.SPSR_EL1, mode | 0x3C0)
-    guest.engine.run(12)
-    assert (guest.x(10), guest.x(11)) == (0x1100, 0x2200)
-    assert guest.x(12) == (0x1100 if mode == EL1H else 0x2200)
+    guest.engine.run(13)
+    assert (guest.x(10), guest.x(11)) == ((0x1108, 0x2200) if mode == EL1H else (0x1100, 0x2208))
+    assert guest.x(12) == (0x1108 if mode == EL1H else 0x2208)
 
 
 def test_the_flags_go_to_spsr_and_come_back(guest: Any, a64: Any) -> None:
@@ -137,13 +138,14 @@ def external(a64: Any, what: str) -> int:
 @ACCESSES
 @MODES
 def test_an_external_abort_with_the_mmu_off(guest: Any, a64: Any, mode: int, what: str) -> None:
+    """The address of a load or store is not known as the program gave it: the syndrome says that FAR is not valid."""
     guest.enter(mode, 0x100, a64.movz(1, NOWHERE), external(a64, what), a64.add(5, 5, 1), a64.WFI)
     assert guest.engine.run(100) is Stop.WFI
     state = guest.engine.registers()
     ec = (0x20 if what == "fetch" else 0x24) + (mode != EL0T)
     assert state["pc"] == VECTORS + SYNCHRONOUS[mode] + 4
-    assert state["esr_el1"] == ec << 26 | IL | (0x40 if what == "store" else 0) | 0x10
-    assert state["far_el1"] == NOWHERE
+    assert state["esr_el1"] == ec << 26 | IL | {"load": 0x400, "store": 0x440, "fetch": 0}[what] | 0x10
+    assert state["far_el1"] == (NOWHERE if what == "fetch" else 0)
     assert state["elr_el1"] == (NOWHERE if what == "fetch" else RAM + 0x104)
     assert state["spsr_el1"] == mode | 0x3C0
     assert state["x5"] == 0
@@ -151,7 +153,6 @@ def test_an_external_abort_with_the_mmu_off(guest: Any, a64: Any, mode: int, wha
 
 @ACCESSES
 def test_an_external_abort_with_the_mmu_on(guest: Any, a64: Any, what: str) -> None:
-    """The virtual address of a load or store is not known: the syndrome says that FAR is not valid."""
     guest.start(a64.movz(1, 0x8000, 16), external(a64, what), a64.add(5, 5, 1), a64.WFI)
     guest.mmu_on(NOWHERE)
     if what == "fetch":  # EL1 may not execute a page that EL0 may write
@@ -164,6 +165,16 @@ def test_an_external_abort_with_the_mmu_on(guest: Any, a64: Any, what: str) -> N
     assert state["far_el1"] == (VIRTUAL if what == "fetch" else 0)
     assert state["elr_el1"] == (VIRTUAL if what == "fetch" else RAM + 4)
     assert state["x5"] == 0
+
+
+def test_an_external_abort_after_other_exceptions_is_at_its_instruction(guest: Any, a64: Any) -> None:
+    """What a served register or a taken exception did to PC before makes no difference."""
+    guest.registers[pack(*a64.ICC_PMR_EL1)] = 0
+    guest.put(0x2200, a64.add(6, 6, 1), a64.cbnz(7, 8), a64.b(8), a64.WFI, a64.movz(7, 1), a64.ERET)
+    store = a64.movz(1, NOWHERE), a64.b(4), a64.NOP, a64.str(0, 1)
+    assert guest.run(a64.msr(a64.ICC_PMR_EL1, 0), a64.svc(), *store) is Stop.WFI
+    assert guest.x(6) == 2
+    assert guest.engine.registers()["elr_el1"] == RAM + 20
 
 
 def test_after_an_external_abort_the_handler_can_go_on(guest: Any, a64: Any) -> None:

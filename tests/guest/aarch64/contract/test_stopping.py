@@ -211,3 +211,30 @@ def test_an_access_to_where_nothing_is(cpu: Any, unicorn: Any, a64: Any, what: s
     assert cpu.pc == pc
     assert (cpu.x(0), cpu.x(2)) == (7, 1)
     assert len(blocks) == 1
+
+
+@pytest.mark.parametrize(("batch", "offset"), [(False, 0), (True, 4)], ids=["reg_write", "reg_write_batch"])
+def test_after_a_reg_write_of_pc_a_store_to_where_nothing_is_leaves_pc_at_the_start_of_its_block(
+    cpu: Any, unicorn: Any, a64: Any, batch: bool, offset: int
+) -> None:
+    """However long ago it was; after the same by a batch PC is right."""
+
+    def skip(uc: Any, _number: int, _: object) -> None:
+        if batch:
+            uc.reg_write_batch([(cpu.const.UC_ARM64_REG_PC, cpu.pc + 4)])
+        else:
+            cpu.pc += 4
+
+    cpu.uc.hook_add(unicorn.UC_HOOK_INTR, skip)
+    cpu.set_x(1, NOWHERE)
+    with pytest.raises(unicorn.UcError):
+        cpu.run(0, a64.UDF, a64.NOP, a64.b(4), a64.NOP, a64.str(0, 1), a64.WFI)
+    assert cpu.pc == RAM + 12 + offset
+
+
+@pytest.mark.parametrize("what", ["load", "store"])
+def test_it_needs_no_hook(cpu: Any, unicorn: Any, a64: Any, what: str) -> None:
+    cpu.set_x(1, NOWHERE)
+    with pytest.raises(unicorn.UcError):
+        cpu.run(0, a64.add(2, 2, 1), a64.ldr(0, 1) if what == "load" else a64.str(0, 1), a64.add(2, 2, 1), a64.WFI)
+    assert (cpu.pc, cpu.x(2)) == (RAM + 4, 1)
