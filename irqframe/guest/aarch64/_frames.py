@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
-from irqframe.guest.aarch64._setup import PAGE
+PAGE: Final = 0x1000
+"""Granule of the address map."""
 
 
 def whole_pages(frames: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -14,7 +14,7 @@ from irqframe.guest.aarch64._clocks import InstructionClock
 from irqframe.guest.aarch64._cpu import Clock, MakeEngine
 from irqframe.guest.aarch64._encodings import pack
 from irqframe.guest.aarch64._engine import Engine, Exits
-from irqframe.guest.aarch64._setup import PAGE, make_uc
+from irqframe.guest.aarch64._frames import PAGE
 from irqframe.vm import VCpu, Vm
 
 PURE: Final = "IRQFRAME_PURE"
@@ -52,6 +52,8 @@ def engine_maker(vm: Vm, clock: Clock, make: Make, *, smc: bool) -> MakeEngine:
     virtual = isinstance(clock, InstructionClock)
 
     def make_engine(vcpu: VCpu, exits: Exits) -> Engine:
+        from irqframe.guest.aarch64._setup import make_uc
+
         uc, syndrome = make_uc(vcpu.mpidr, ram, counter_offset=clock.counter_offset)
         if make is Make.COMPILED:
             from irqframe.guest.aarch64._compiled import CompiledEngine

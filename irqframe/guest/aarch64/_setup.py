@@ -18,10 +18,8 @@ from unicorn import UC_ARCH_ARM64, UC_HOOK_INTR, UC_MODE_ARM, Uc, arm64_const, u
 
 from irqframe.errors import GuestError
 from irqframe.guest.aarch64._encodings import CNTVOFF_EL2, HCR_EL2, SCR_EL3, VMPIDR_EL2
+from irqframe.guest.aarch64._frames import PAGE
 from irqframe.guest.aarch64._registers import PC, Registers
-
-PAGE: Final = 0x1000
-"""Granule of the address map."""
 
 SCR_NS_HCE_RW: Final = 1 << 0 | 1 << 8 | 1 << 10
 """SCR_EL3: lower levels are Non-secure, HVC is enabled, EL2 is AArch64 (Arm ARM, D13.2.110 "SCR_EL3")."""
