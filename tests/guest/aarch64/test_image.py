@@ -6,6 +6,7 @@ import gzip
 import shutil
 import struct
 import subprocess
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 
@@ -98,6 +99,16 @@ def test_what_unpacks_to_more_than_ram_is_refused() -> None:
     assert read_program("k.bin", gzip.compress(bytes(LIMIT)), LIMIT).size == LIMIT  # type: ignore[union-attr]
     packed = gzip.compress(bytes(LIMIT + 1))
     assert refused(packed) == "k has more than the 0x100000 bytes of RAM in it"
+
+
+def test_an_archive_takes_no_more_memory_than_the_ram() -> None:
+    packed = gzip.compress(bytes(64 * LIMIT))
+    tracemalloc.start()
+    try:
+        refused(packed)
+        assert tracemalloc.get_traced_memory()[1] < 8 * LIMIT
+    finally:
+        tracemalloc.stop()
 
 
 def test_damaged_archives_are_refused() -> None:

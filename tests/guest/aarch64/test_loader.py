@@ -111,6 +111,11 @@ def test_a_raw_binary_lies_where_qemu_puts_it(virt: Machine, vm: Vm, files: Any)
     assert content(vm, loaded.entry, 36) == b"\x1f\x20\x03\xd5" * 9
 
 
+def test_a_raw_binary_asks_for_no_boundary(files: Any) -> None:
+    machine = bare(ram((RAM + 0x1000, SIZE)))
+    assert load(machine, build(machine), files("guest.bin", bytes(8))).entry == RAM + 0x81000
+
+
 def elf(address: int, size: int = 0x1000, again: bool = False) -> bytes:
     ident = b"\x7fELF\x02\x01".ljust(16, b"\0")
     header = struct.pack("<16sHHIQQQIHHHHHH", ident, 2, 183, 1, address, 64, 0, 0, 64, 56, 1 + again, 0, 0, 0)

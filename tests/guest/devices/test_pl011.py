@@ -98,6 +98,16 @@ def test_the_receive_interrupt_comes_and_goes_at_the_trigger_level(
     assert not cpu.read(RIS) & RX
 
 
+def test_the_receive_interrupt_stays_while_the_trigger_level_is_held(cpu: Any, console: Any, uart: Pl011) -> None:
+    cpu.write(LCR_H, 0x70)
+    console.typed = bytes(9)
+    uart.update()
+    cpu.read(DR)
+    assert cpu.read(RIS) & RX
+    cpu.read(DR)
+    assert not cpu.read(RIS) & RX
+
+
 def test_the_reset_value_of_the_trigger_is_half_the_fifo(cpu: Any, console: Any, uart: Pl011) -> None:
     assert cpu.read(IFLS) == 0x12
     cpu.write(LCR_H, 0x70)
@@ -165,6 +175,14 @@ def test_what_is_set_up_reads_back(cpu: Any, uart: Pl011, register: int, reset: 
     assert cpu.read(register, size=1) == mask & 0xFF
     cpu.write(register, 0)
     assert cpu.read(register) == 0
+
+
+@pytest.mark.parametrize(("address", "size"), [(IBRD, 8), (IBRD + 1, 1), (IBRD + 2, 2)])
+def test_an_access_of_no_register_reads_0_and_writes_nothing(cpu: Any, uart: Pl011, address: int, size: int) -> None:
+    cpu.write(IBRD, 0x1234)
+    cpu.write(address, 0x55, size)
+    assert cpu.read(IBRD) == 0x1234
+    assert cpu.read(address, size) == 0
 
 
 def test_the_identification_is_what_linux_matches(cpu: Any, uart: Pl011) -> None:

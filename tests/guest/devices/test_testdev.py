@@ -119,6 +119,13 @@ def test_a_delayed_pulse(make: Make) -> None:
     assert device.lines[0].raised == 1
 
 
+def test_a_pulse_without_delay_is_at_once(make: Make) -> None:
+    cpu, device = make(EDGE)
+    cpu.write(LATER, 0)
+    assert cpu.pending(21)
+    assert device.deadline() is None
+
+
 def test_messages(make: Make) -> None:
     cpu, device = make(msi=True)
     frame = addresses(machine(msi=True).msis[0].ref.controller)[0][0]
@@ -142,10 +149,21 @@ def test_a_message_to_nowhere_is_no_error(make: Make) -> None:
     assert Injected.LATCHED not in device.messages
 
 
-def test_a_device_without_a_receiver_sends_nothing(make: Make) -> None:
-    cpu, device = make(LEVEL)
-    cpu.write(SEND, 1)
-    assert (device.refused, device.messages) == (1, {})
+def test_a_device_without_a_receiver_sends_nothing(console: Any, cpu_of: Any) -> None:
+    """Not even where another device could."""
+    devices = [
+        Device("testdev", ("irqframe,testdev",), address=BASE, lines=(), msi=True),
+        Device("testdev", ("irqframe,testdev",), address=BASE + 0x1000, lines=()),
+    ]
+    of = Machine.build("gicv2", devices=devices, plugins=discover({}))
+    cpu = cpu_of(of)
+    frame = addresses(of.msis[0].ref.controller)[0][0]
+    found = devices_of(of, cpu.vm, console)
+    for base in (0, 0x1000):
+        cpu.write(base + ADDR_LO, frame + V2M_SETSPI)
+        cpu.write(base + DATA, cpu.read(frame + V2M_TYPER) >> 16 & 0x3FF)
+        cpu.write(base + SEND, 1)
+    assert [(device.refused, sum(device.messages.values())) for device in found] == [(0, 1), (1, 0)]
 
 
 def test_the_deviceid_is_the_trees(console: Any) -> None:
