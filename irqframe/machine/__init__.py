@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from irqframe.machine._lines import Line, line_of
     from irqframe.machine._retarget import retarget
     from irqframe.machine._topology import State, Topology, TopologyController, TopologySource, topology
+    from irqframe.machine._unserved import hide_unserved
 
 _HOMES = {
     "_binding_made": ("scaffold",),
@@ -32,6 +33,7 @@ _HOMES = {
     "_guest_finding": ("guest_finding",),
     "_lines": ("Line", "line_of"),
     "_retarget": ("retarget",),
+    "_unserved": ("hide_unserved",),
     "_topology": ("State", "Topology", "TopologyController", "TopologySource", "topology"),
 }
 
@@ -55,6 +57,7 @@ __all__ = [
     "examine",
     "frames_of",
     "guest_finding",
+    "hide_unserved",
     "installed_bindings",
     "lacks",
     "line_of",

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from irqframe.errors import IrqframeError
-from irqframe.guest.aarch64._hidden import hide_unserved
 from irqframe.guest.aarch64._image import Fixed, Movable, read_program
-from irqframe.machine import Boot, Machine, boot_tree, reserved
+from irqframe.machine import Boot, Machine, boot_tree, hide_unserved, reserved
 from irqframe.vm import GuestMemory, Vm
 
 MIB: Final = 1 << 20
