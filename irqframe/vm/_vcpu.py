@@ -53,6 +53,7 @@ class VCpu(Owned):
         in_guest: between entry and exit.
         requests: what the owner must do before the next entry.
         on_kick: called, by any thread, when the vCPU is kicked while it is in the guest; None: the owner looks itself.
+        on_wake: called, by any thread, when the vCPU is kicked while it is not in the guest; None: nobody cares.
         exits: how often the guest was left.
         hypercall_counts: function id -> calls.
         mmio_counts: guest physical address -> accesses.
@@ -82,6 +83,7 @@ class VCpu(Owned):
         "mmio_counts",
         "mpidr",
         "on_kick",
+        "on_wake",
         "paused",
         "pmu",
         "powered_off",
@@ -110,6 +112,7 @@ class VCpu(Owned):
         self.in_guest = False
         self.requests: set[str] = set()
         self.on_kick: Callable[[], None] | None = None
+        self.on_wake: Callable[[], None] | None = None
         self.exits = 0
         self.hypercall_counts: dict[int, int] = {}
         self.mmio_counts: dict[int, int] = {}
@@ -323,9 +326,9 @@ class VCpu(Owned):
         """Make the owner look at the irqchip's state again before it runs guest code; any thread."""
         self.requests.add(REQUEST_IRQ_PENDING)
         self._wake.set()
-        on_kick = self.on_kick
-        if on_kick is not None and self.in_guest:
-            on_kick()
+        told = self.on_kick if self.in_guest else self.on_wake
+        if told is not None:
+            told()
 
     def power_off(self) -> None:
         """PSCI CPU_OFF, or before the first CPU_ON: the vCPU does not enter the guest any more."""

@@ -269,6 +269,19 @@ def test_kick_in_the_guest_reaches_on_kick(vm: Vm) -> None:
     vcpu.put()
 
 
+def test_kick_outside_of_the_guest_reaches_on_wake(vm: Vm) -> None:
+    vcpu = vm.vcpus[0]
+    told = []
+    vcpu.on_wake = lambda: told.append(vcpu.in_guest)
+    vcpu.load()
+    vcpu.kick()
+    assert told == [False]
+    vcpu.enter()
+    vcpu.kick()
+    assert told == [False]  # it is in the guest: that is on_kick's
+    vcpu.put()
+
+
 def test_a_trap_that_fails_leaves_the_vcpu_outside(vm: Vm) -> None:
     vcpu = vm.vcpus[0]
     vcpu.load()

@@ -74,7 +74,7 @@ class Runner:
         if isinstance(self._clock, InstructionClock):
             self._clock.engines = [cpu.engine for cpu in self.cpus]
         for cpu in self.cpus:
-            cpu.vcpu.on_kick = partial(self._kicked, cpu)
+            cpu.vcpu.on_kick = cpu.vcpu.on_wake = partial(self._kicked, cpu)
 
     # What others do to it
 
@@ -102,7 +102,7 @@ class Runner:
     def close(self) -> None:
         """Take the vCPUs off this thread."""
         for cpu in self.cpus:
-            cpu.vcpu.on_kick = None
+            cpu.vcpu.on_kick = cpu.vcpu.on_wake = None
         self._stack.close()
 
     # What PSCI asks of it
@@ -151,14 +151,15 @@ class Runner:
 
     def _round(self) -> None:
         self._settle()
-        ready = [cpu for cpu in self.cpus if self._is_ready(cpu)]
-        if not ready:
+        ran = 0
+        for cpu in self.cpus:
+            if self._is_ready(cpu):
+                ran += 1
+                self._turn(cpu, ran == 1 and self._is_alone(cpu))
+                if self.ended is not None:
+                    return
+        if not ran:
             self._sleep()
-            return
-        for cpu in ready:
-            if self.ended is not None:
-                return
-            self._turn(cpu, len(ready) == 1)
 
     def _settle(self) -> None:
         """Do what was posted and what time has brought."""
@@ -177,6 +178,9 @@ class Runner:
                 return False
             vcpu.unblock()
         return not (vcpu.powered_off or vcpu.paused)
+
+    def _is_alone(self, cpu: Cpu) -> bool:
+        return all(other is cpu or other.vcpu.powered_off or other.vcpu.blocked for other in self.cpus)
 
     def _turn(self, cpu: Cpu, alone: bool) -> None:
         if not cpu.enter():
