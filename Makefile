@@ -12,7 +12,7 @@ export IRQFRAME_CACHE_DIR := $(CURDIR)/$(VENV)/cache/irqframe
 MACHINE ?= docs/examples/virt-rvic.dts
 
 PACKAGES := irqframe plugins/rvic/irqframe_rvic plugins/vgic/irqframe_vgic docs/examples/irqframe-toy/irqframe_toy
-CODE     := $(PACKAGES) tests plugins/rvic/tests plugins/vgic/tests docs benchmarks
+CODE     := $(PACKAGES) tests plugins/rvic/tests plugins/vgic/tests docs benchmarks setup.py
 
 FUZZ_SECONDS ?= 3600
 ORACLE_SECONDS ?= 60
@@ -63,7 +63,8 @@ prepared: $(VENV)/installed
 clean:
 	rm -rf $(VENV) build dist *.egg-info plugins/*/build plugins/*/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz
 
-PROJECTS := pyproject.toml plugins/rvic/pyproject.toml plugins/vgic/pyproject.toml
+# What is compiled is made anew with the rest when its source changes.
+PROJECTS := setup.py $(wildcard irqframe/csrc/*) pyproject.toml plugins/rvic/pyproject.toml plugins/vgic/pyproject.toml
 
 $(VENV)/bin/python:
 	TMPDIR= $(PYTHON) -m venv $(VENV)
@@ -75,7 +76,7 @@ $(VENV)/installed: $(PROJECTS) | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test -e '.[guest]'
 	touch $@
 
 $(VENV)/installed-bench: $(VENV)/installed-test
