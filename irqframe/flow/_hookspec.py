@@ -668,6 +668,25 @@ def irqchip_counters(vcpu: VCpuRef) -> Counters:
 
 
 @hookspec(firstresult=True)
+def irqchip_delivered(vcpu: VCpuRef) -> Mapping[int, int]:
+    """How often the vCPU's guest has acknowledged each interrupt, since the VM was made.
+
+    A reset of the vCPU begins no new count, nor does a restored state: it is what a guest's own count, like that of
+    /proc/interrupts, is compared with.
+
+    Called: *any thread*, when a run ends or is observed; never per interrupt.
+
+    Args:
+        vcpu: the vCPU.
+
+    Returns:
+        INTID, as the guest's acknowledge gives it -> how often; a snapshot. INTIDs never acknowledged may be left out.
+
+    Missing: what is delivered is known by source only, as far as devices and guests count it.
+    """
+
+
+@hookspec(firstresult=True)
 def irqchip_debugfs(vm: VmRef) -> Mapping[str, str]:
     """Show the irqchip's state as the reference shows it in debugfs.
 

@@ -284,6 +284,11 @@ class Rvic(Irqchip):
         return vcpu.chip.counters() if vcpu.chip is not None else Counters(0, 0, 0, {})
 
     @hookimpl
+    def irqchip_delivered(self, vcpu: VCpu) -> Mapping[int, int]:
+        """What the instance's guest has acknowledged."""
+        return dict(vcpu.chip.acknowledged) if vcpu.chip is not None else {}
+
+    @hookimpl
     def irqchip_debugfs(self, vm: Vm) -> Mapping[str, str]:
         """The columns of the reference; all interrupts of a vCPU in one file, but for quirk K28."""
         return dump(vm, per_interrupt=self.quirk("K28"))

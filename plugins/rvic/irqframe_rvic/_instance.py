@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import errno
+from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -69,6 +70,7 @@ class Instance:
         dropped: raises that were lost, by reason.
         withdrawn: pending interrupts that the guest cleared, and held ones whose line fell.
         resampled: interrupts made pending by a level that was still high.
+        acknowledged: how often the guest has acknowledged each INTID, whatever was reset since.
         input_level: (intid) -> whether a level input mapped to the untrusted INTID is high; None without level inputs.
         input_levels: () -> untrusted INTIDs for which that is so; None without level inputs.
         signal: (intid) -> whether it became pending; counted. Derived from the transition table, as are the next three.
@@ -80,6 +82,7 @@ class Instance:
     __slots__ = (
         "_clear",
         "acknowledge",
+        "acknowledged",
         "dropped",
         "enabled",
         "held",
@@ -112,6 +115,7 @@ class Instance:
         self.dropped: dict[Injected, int] = {}
         self.withdrawn = 0
         self.resampled = 0
+        self.acknowledged: defaultdict[int, int] = defaultdict(int)
         self.input_level: Callable[[int], bool] | None = None
         self.input_levels: Callable[[], set[int]] | None = None
         bound = {event: operation.bind(target) for event, operation in OPERATIONS.items()}

@@ -103,6 +103,7 @@ def _acknowledge(total: int) -> HypercallHandler:
         intid = rvic.acknowledge()
         if intid < 0:
             return nothing
+        rvic.acknowledged[intid] += 1
         vcpu.irq_line = rvic.target.deliverable > 0
         return answers[intid]
 

@@ -236,3 +236,32 @@ def test_reset_of_the_machine(machine: Any) -> None:
     made.enable()
     made.ok("RVIC_CLEAR_MASKED", made.mpidr(1), 26)
     assert made.ack(1) == 26  # ENABLE sampled the line
+
+
+# What the guest has acknowledged
+
+
+def test_what_was_delivered_outlives_a_reset_and_a_restored_state(machine: Any) -> None:
+    made = machine(cpus=2)
+    made.enable()
+    before = made.vm.save_state()
+    taken: list[int | None] = []
+    for intid in (20, 40, 20, 3):
+        made.deliverable(intid, cpu=1)
+        taken.append(made.ack(cpu=1))
+    assert taken == [20, 40, 20, 3] and made.ack(cpu=1) is None
+    delivered = {20: 2, 40: 1, 3: 1}
+    assert made.vm.flow.call("delivered", made.cpu(1)) == delivered
+    assert made.vm.flow.call("delivered", made.cpu(0)) == {}
+    made.vm.reset_vcpu(made.cpu(1))
+    made.vm.restore_state(before)
+    assert made.counters(1).delivered == 0
+    assert made.vm.flow.call("delivered", made.cpu(1)) == delivered
+
+
+def test_what_was_delivered_is_a_snapshot(machine: Any) -> None:
+    made = machine(cpus=1)
+    made.enable()
+    made.vm.flow.call("delivered", made.cpu(0))[20] = 7
+    made.deliverable(20)
+    assert made.ack() == 20 and made.vm.flow.call("delivered", made.cpu(0)) == {20: 1}

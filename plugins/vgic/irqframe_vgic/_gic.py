@@ -245,6 +245,11 @@ class Gic(Irqchip, Generic[F, L]):
         cpu: F = vcpu.chip
         return cpu.counts.snapshot()
 
+    @hookimpl
+    def irqchip_delivered(self, vcpu: VCpu) -> dict[int, int]:
+        cpu: F = vcpu.chip
+        return dict(cpu.acknowledged)
+
     # For subclasses
 
     def need_layout(self) -> L:

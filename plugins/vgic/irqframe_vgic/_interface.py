@@ -14,6 +14,7 @@ This is what both versions of the architecture have in common.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -56,12 +57,14 @@ class Interface(OwnInterrupts):
         told: INTIDs of SPIs that it was told to look at, and has not yet.
         first_priority: () -> priority of the most urgent deliverable interrupt, 256 if there is none.
         first: () -> its INTID, -1 if there is none.
+        acknowledged: how often the guest has acknowledged each INTID, whatever was reset since.
     """
 
     __slots__ = (
         "_group_masks",
         "_shift",
         "abpr",
+        "acknowledged",
         "active",
         "best",
         "blocks",
@@ -91,6 +94,7 @@ class Interface(OwnInterrupts):
         self.first_priority: Callable[[], int] = self.target.first_priority
         self.first: Callable[[], int] = self.target.first
         self.told: set[int] = set()
+        self.acknowledged: defaultdict[int, int] = defaultdict(int)
         self._shift = 8 - gic.parameters.group_bits
         self.irq = self.fiq = self.fiq_group0 = False
 
@@ -215,13 +219,14 @@ class Interface(OwnInterrupts):
                 return False
             if moved:
                 self.counts.take(moved)
-        self.run(priority, group)
+        self.run(intid, priority, group)
         self.refresh(block, n)
         return True
 
-    def run(self, priority: int, group: int) -> None:
+    def run(self, intid: int, priority: int, group: int) -> None:
         """An interrupt of this priority and group was acknowledged; `update` must follow."""
         self.counts.delivered += 1
+        self.acknowledged[intid] += 1
         self.active[group] |= 1 << self.level(priority, group)
         self.recompute()
 

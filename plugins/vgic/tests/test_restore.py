@@ -194,3 +194,23 @@ def test_any_other_state_is_refused_and_nothing_changes(board: Any, takes_or_ref
         takes_or_refuses(made, state)
 
     check()
+
+
+def test_what_was_delivered_outlives_a_reset_and_a_restored_state(board: Any) -> None:
+    made = board(2).on()
+    before = made.vm.save_state()
+    for intid in (20, 40):
+        made.enable(intid, edge=True, cpu=1, targets=2)
+    taken = []
+    for intid in (20, 40, 20):
+        made.line(intid, 1, cpu=1)
+        made.line(intid, 0, cpu=1)
+        taken.append(made.iar(1))
+        made.eoi(taken[-1], 1)
+    assert taken == [20, 40, 20] and made.iar(1) == 1023
+    delivered = [made.vm.flow.call("delivered", vcpu) for vcpu in made.vm.vcpus]
+    assert delivered == [{}, {20: 2, 40: 1}]
+    made.vm.reset_vcpu(made.vm.vcpus[1])
+    made.vm.restore_state(before)
+    assert made.counters(1).delivered == 0
+    assert [made.vm.flow.call("delivered", vcpu) for vcpu in made.vm.vcpus] == delivered

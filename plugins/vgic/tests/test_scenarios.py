@@ -379,6 +379,7 @@ def test_s21_an_sgi_is_pending_once_per_source(board: Any) -> None:
     assert taken == [source << 10 | 5 for source in (1, 2, 3)]
     assert made.iar() == 1023 and not made.bit(PEND, 5)
     assert made.counters(0)[:3] == (4, 3, 1)
+    assert made.vm.flow.call("delivered", made.vm.vcpus[0]) == {5: 3}, "without their sources"
 
 
 def test_s22_an_active_sgi_holds_back_its_other_sources(board: Any) -> None:

@@ -129,7 +129,7 @@ class CpuInterface(Interface):
         if not self.sources[sgi]:
             self.private.latch &= ~(1 << sgi)
         self.private.active |= 1 << sgi
-        self.run(self.target.priority[sgi], group)
+        self.run(sgi, self.target.priority[sgi], group)
         self.refresh(self.private, sgi)
         return source
 

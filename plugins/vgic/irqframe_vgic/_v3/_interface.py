@@ -202,7 +202,7 @@ class CpuInterface(Interface):
     def _deliver_lpi(self, intid: int) -> None:
         priority = self.lpis.first_priority()
         self.lpis.deliver(intid)
-        self.run(priority, 1)
+        self.run(intid, priority, 1)
         self.update()
 
     def highest(self, group: int) -> int:

@@ -26,6 +26,7 @@ def test_an_event_is_delivered_once(one: Any) -> None:
     assert one.taken() == [8200]
     assert lpis.first_priority() == 256 and lpis.first() == -1 and not one.vm.vcpus[0].irq_line
     assert one.counters().delivered == 1 and one.balanced()
+    assert one.vm.flow.call("delivered", one.vm.vcpus[0]) == {8200: 1}
 
 
 def test_a_second_event_coalesces_and_one_after_the_acknowledge_does_not(one: Any) -> None:

@@ -266,3 +266,23 @@ def test_a_gic_that_has_run_signals_nothing_of_before(board: Any) -> None:
     made.line(40, 1)
     made.vm.restore_state(other.vm.save_state())
     assert not made.irq(0) and made.mrs("HPPIR1", 0) == 1023
+
+
+def test_what_was_delivered_outlives_a_reset_and_a_restored_state(board: Any) -> None:
+    made = board(2).on()
+    before = made.vm.save_state()
+    for intid in (20, 40):
+        made.enable(intid, edge=True, cpu=1, route=1)
+    taken = []
+    for intid in (20, 40, 20):
+        made.line(intid, 1, cpu=1)
+        made.line(intid, 0, cpu=1)
+        taken.append(made.iar(1))
+        made.eoi(taken[-1], 1)
+    assert taken == [20, 40, 20] and made.iar(1) == 1023
+    delivered = [made.vm.flow.call("delivered", vcpu) for vcpu in made.vm.vcpus]
+    assert delivered == [{}, {20: 2, 40: 1}]
+    made.vm.reset_vcpu(made.vm.vcpus[1])
+    made.vm.restore_state(before)
+    assert made.counters(1).delivered == 0
+    assert [made.vm.flow.call("delivered", vcpu) for vcpu in made.vm.vcpus] == delivered
