@@ -27,7 +27,7 @@ test: $(VENV)/installed-test
 
 # Every arm64 board of Linux against dtc; fetches Debian's linux-source-6.1 (140 MB) once, and takes some minutes.
 test-corpus: $(VENV)/installed-test
-	$(BIN)/python tests/corpus/prepare.py
+	PYTHONPATH=tests $(BIN)/python tests/corpus/prepare.py
 	IRQFRAME_CORPUS=1 $(BIN)/python -m pytest -q tests/corpus
 
 # The GICs against QEMU's, live and random; plugins/vgic/tests/oracle/README.md has the rest.

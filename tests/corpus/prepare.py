@@ -1,12 +1,11 @@
 """Fetches the device trees of Linux, as Debian packs its source, into .venv/corpus/linux of the checkout; once.
 
-apt is called with a state and a cache of its own below .venv/corpus/apt: it reads which archives the machine uses and
-trusts, and changes nothing outside of the checkout. `source.json` beside the tree records what was unpacked.
+apt's own state and cache are below .venv/corpus/apt, as tests/debian.py says. `source.json` beside the tree records
+what was unpacked.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -14,6 +13,8 @@ import sys
 import tarfile
 from pathlib import Path
 from typing import IO
+
+from debian import Archive, need, sha256
 
 PACKAGE = "linux-source-6.1"
 HOME = Path(__file__).resolve().parents[2] / ".venv" / "corpus"
@@ -37,30 +38,16 @@ def main() -> None:
     if RECORD.exists():
         print(f"{LINUX}: {json.loads(RECORD.read_text())['file']}, as unpacked before")
         return
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if missing:
-        sys.exit(f"the corpus needs {', '.join(missing)}, which are not installed")
-    package = _download()
+    need(TOOLS, "the corpus")
+    archive = Archive(HOME / "apt")
+    archive.update()
+    package = archive.download(PACKAGE)
     shutil.rmtree(LINUX, ignore_errors=True)
     files = _unpack(package)
-    with package.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    RECORD.write_text(json.dumps({"file": package.name, "sha256": digest, "files": files}, indent=1) + "\n")
+    record = {"file": package.name, "sha256": sha256(package), "files": files}
+    RECORD.write_text(json.dumps(record, indent=1) + "\n")
     package.unlink()
     print(f"{LINUX}: {files} files of {package.name}")
-
-
-def _download() -> Path:
-    state, cache, folder = HOME / "apt" / "state", HOME / "apt" / "cache", HOME / "apt" / "package"
-    for path in (state / "lists" / "partial", cache / "archives" / "partial", folder):
-        path.mkdir(parents=True, exist_ok=True)
-    # The user apt changes to could not write below the checkout.
-    options = [f"Dir::State={state}", f"Dir::Cache={cache}", "APT::Sandbox::User="]
-    command = ["apt-get", "-q", *(word for option in options for word in ("-o", option))]
-    subprocess.run([*command, "update"], check=True)
-    subprocess.run([*command, "download", PACKAGE], check=True, cwd=folder)
-    (found,) = folder.glob(f"{PACKAGE}_*.deb")
-    return found
 
 
 def _unpack(package: Path) -> int:
