@@ -687,6 +687,39 @@ def irqchip_delivered(vcpu: VCpuRef) -> Mapping[int, int]:
 
 
 @hookspec(firstresult=True)
+def irqchip_identify(vcpu: VCpuRef, intid: int) -> Source | str:
+    """Say which interrupt an INTID of the vCPU is.
+
+    Called: when a run ends or is observed, for INTIDs that `irqchip_delivered` and `irqchip_waiting` return.
+
+    Args:
+        vcpu: the vCPU.
+        intid: the INTID, as the guest's acknowledge gives it.
+
+    Returns:
+        The wired source, whose trigger means nothing; for what has no line, a name: "SGI 3".
+
+    Missing: INTIDs are shown as numbers.
+    """
+
+
+@hookspec(firstresult=True)
+def irqchip_waiting(vcpu: VCpuRef) -> Mapping[int, str]:
+    """Say which interrupts are on their way to the vCPU, or in its hands, and how.
+
+    Called: on the *owner*, when a run ends or is observed.
+
+    Args:
+        vcpu: the vCPU.
+
+    Returns:
+        INTID -> its state in a few words, which begin with "pending" if it is: "pending, masked", "active".
+
+    Missing: what waits is not shown.
+    """
+
+
+@hookspec(firstresult=True)
 def irqchip_debugfs(vm: VmRef) -> Mapping[str, str]:
     """Show the irqchip's state as the reference shows it in debugfs.
 

@@ -22,7 +22,7 @@ from irqframe.flow import (
     TrapClaim,
     hookimpl,
 )
-from irqframe_rvic import _describe, _device, _state
+from irqframe_rvic import _describe, _device, _observed, _state
 from irqframe_rvic._abi import DOORBELL
 from irqframe_rvic._as_is import refuse_state
 from irqframe_rvic._debugfs import dump
@@ -286,7 +286,17 @@ class Rvic(Irqchip):
     @hookimpl
     def irqchip_delivered(self, vcpu: VCpu) -> Mapping[int, int]:
         """What the instance's guest has acknowledged."""
-        return dict(vcpu.chip.acknowledged) if vcpu.chip is not None else {}
+        return _observed.delivered(vcpu)
+
+    @hookimpl
+    def irqchip_identify(self, vcpu: VCpu, intid: int) -> Source | str:
+        """A trusted INTID is a PPI's; an untrusted one, that of the input which leads there now."""
+        return _observed.identify(vcpu, intid)
+
+    @hookimpl
+    def irqchip_waiting(self, vcpu: VCpu) -> Mapping[int, str]:
+        """What is pending; there is no active state."""
+        return _observed.waiting(vcpu)
 
     @hookimpl
     def irqchip_debugfs(self, vm: Vm) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from irqframe.errors import VmError
-from irqframe.flow import Injected, RoutingEntry, RoutingKind
+from irqframe.flow import Injected, RoutingEntry, RoutingKind, SourceKind
 
 DOORBELL = 0xBA5E_0000
 
@@ -183,3 +183,26 @@ def test_inatomic_serves_pins_and_leaves_messages_to_the_slow_path(machine: Any)
     assert inatomic(RoutingEntry(3, RoutingKind.IRQCHIP, pin=3), made.vm, 0, 1, False) is Injected.LATCHED
     message = RoutingEntry(9, RoutingKind.MSI, address=DOORBELL, data=3)
     assert inatomic(message, made.vm, 0, 1, False) is None
+
+
+# What is told at the end of a run
+
+
+def test_what_an_intid_is_and_what_waits(machine: Any) -> None:
+    made = machine(cpus=2)
+    made.enable()
+    made.ok("RVID_MAP", 5, made.mpidr(1), 40)
+    made.vm.set_irq(5, 1)
+    made.deliverable(3, cpu=1)
+    flow, cpu = made.vm.flow, made.cpu(1)
+    names = [flow.call("identify", cpu, intid) for intid in (3, 27, 40, 41)]
+    assert [name if isinstance(name, str) else name[:2] for name in names] == [
+        "IPI 3",
+        (SourceKind.PPI, 27),
+        (SourceKind.SPI, 5),
+        "INTID 41",
+    ]
+    assert flow.call("identify", made.cpu(0), 40) == "INTID 40", "input 5 leads to the other vCPU"
+    assert flow.call("waiting", cpu) == {3: "pending", 40: "pending, masked"}
+    made.ack(cpu=1)
+    assert flow.call("waiting", cpu) == {40: "pending, masked"} and flow.call("waiting", made.cpu(0)) == {}

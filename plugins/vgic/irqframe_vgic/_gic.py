@@ -8,12 +8,13 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from irqframe.errors import VmError
-from irqframe.flow import Counters, Injected, Irqchip, RoutingEntry, RoutingKind, hookimpl
+from irqframe.flow import Injected, RoutingEntry, RoutingKind, hookimpl
 from irqframe.vm import IrqType, VCpu, Vm
 from irqframe_vgic._attributes import Attributes
 from irqframe_vgic._implementation import Implementation
 from irqframe_vgic._interface import Interface
 from irqframe_vgic._intids import SGIS
+from irqframe_vgic._observed import Observed
 from irqframe_vgic._own import HostLink
 from irqframe_vgic._shared import Shared
 
@@ -21,7 +22,7 @@ F = TypeVar("F", bound=Interface)
 L = TypeVar("L")
 
 
-class Gic(Irqchip, Generic[F, L]):
+class Gic(Observed, Generic[F, L]):
     """A GIC; what it shows its guests is the subclass's.
 
     `vm.chip_data` is its `Shared`, `vcpu.chip` its `Interface` of the vCPU.
@@ -214,7 +215,7 @@ class Gic(Irqchip, Generic[F, L]):
         if owners.setdefault(intid, owner) is not owner:
             raise VmError(errno.EEXIST, f"INTID {intid} of vCPU {vcpu.index} belongs to another device")
 
-    # Fast paths, reset, observation
+    # Fast paths, reset
 
     @hookimpl
     def irqchip_bind(self, vm: Vm) -> dict[str, Callable[..., Any]]:
@@ -239,16 +240,6 @@ class Gic(Irqchip, Generic[F, L]):
             gic.reset()
         else:
             gic.reset_cpu(vcpu.chip)
-
-    @hookimpl
-    def irqchip_counters(self, vcpu: VCpu) -> Counters:
-        cpu: F = vcpu.chip
-        return cpu.counts.snapshot()
-
-    @hookimpl
-    def irqchip_delivered(self, vcpu: VCpu) -> dict[int, int]:
-        cpu: F = vcpu.chip
-        return dict(cpu.acknowledged)
 
     # For subclasses
 

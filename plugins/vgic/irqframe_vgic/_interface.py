@@ -195,6 +195,20 @@ class Interface(OwnInterrupts):
         if rises and (vcpu.in_guest or vcpu.blocked):
             vcpu.kick()
 
+    def waiting(self) -> dict[int, str]:
+        """State of each interrupt that is pending or active here, an SPI where it is at home; by INTID."""
+        found = {}
+        homes = self.gic.homes
+        for block in self.blocks.values():
+            pending = block.latch | block.line & ~block.edge
+            for n in bits((pending | block.active) & block.valid):
+                intid = block.first + n
+                if homes.get(intid, self) is self:
+                    bit = 1 << n
+                    words = ("pending", pending & bit), ("active", block.active & bit), ("masked", ~block.enabled & bit)
+                    found[intid] = ", ".join(word for word, holds in words if holds)
+        return found
+
     # Acknowledge and end
 
     def group_of(self, intid: int) -> int:

@@ -13,7 +13,7 @@ from irqframe_vgic._block import Block, bits
 from irqframe_vgic._interface import Interface
 from irqframe_vgic._intids import FIRST_EPPI, SGIS, SPURIOUS
 from irqframe_vgic._lifecycle import Counts
-from irqframe_vgic._v3._lpi_set import FIRST_LPI
+from irqframe_vgic._v3._lpi_set import ENABLE, FIRST_LPI
 from irqframe_vgic._v3._lpis import Lpis
 from irqframe_vgic._v3._parameters import Parameters
 
@@ -145,6 +145,11 @@ class CpuInterface(Interface):
     def group_of(self, intid: int) -> int:
         """0 or 1; LPIs are in Group 1."""
         return 1 if intid >= FIRST_LPI else super().group_of(intid)
+
+    def waiting(self) -> dict[int, str]:
+        """As for both versions, and the LPIs."""
+        lpis = {intid: "pending" if byte & ENABLE else "pending, masked" for intid, byte in self.lpis.pending()}
+        return super().waiting() | lpis
 
     # Control
 

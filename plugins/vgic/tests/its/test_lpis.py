@@ -52,6 +52,8 @@ def test_pending_is_remembered_while_disabled(one: Any) -> None:
     one.configure(8200, 0xA0)
     assert lpis.pend(8200) is Injected.LATCHED
     assert lpis.first_priority() == 256 and lpis.owed == 1
+    assert one.vm.flow.call("waiting", one.vm.vcpus[0]) == {8200: "pending, masked"}
+    assert one.vm.flow.call("identify", one.vm.vcpus[0], 8200) == "LPI 8200"
     one.configure(8200, 0x21)
     lpis.invalidate(8200)
     assert lpis.first_priority() == 0x20

@@ -12,6 +12,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from irqframe.flow import Source, SourceKind, Trigger
+
 MOST = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 RAM, TABLES, SGI, ANY = 0x4000_0000, 0x4010_0000, 0x1_0000, 1 << 31
@@ -286,3 +288,21 @@ def test_what_was_delivered_outlives_a_reset_and_a_restored_state(board: Any) ->
     made.vm.restore_state(before)
     assert made.counters(1).delivered == 0
     assert [made.vm.flow.call("delivered", vcpu) for vcpu in made.vm.vcpus] == delivered
+
+
+def test_what_an_intid_is_and_what_waits(board: Any) -> None:
+    made = board(2).on()
+    flow, cpus = made.vm.flow, made.vm.vcpus
+    names = [flow.call("identify", cpus[1], intid) for intid in (3, 27, 40)]
+    assert names == ["SGI 3", Source(SourceKind.PPI, 27, Trigger.NONE), Source(SourceKind.SPI, 8, Trigger.NONE)]
+    made.enable(20, cpu=1)
+    made.enable(40, edge=True, route=1)
+    made.line(20, 1, cpu=1)
+    made.line(40, 1)
+    made.line(41, 1)
+    assert flow.call("waiting", cpus[1]) == {20: "pending", 40: "pending"}
+    assert flow.call("waiting", cpus[0]) == {41: "pending, masked"}, "it goes to nobody, and is at home here"
+    taken = made.iar(1)
+    assert taken == 20 and flow.call("waiting", cpus[1]) == {20: "pending, active", 40: "pending"}
+    made.line(20, 0, cpu=1)
+    assert flow.call("waiting", cpus[1])[20] == "active"
