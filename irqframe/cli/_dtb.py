@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from irqframe.cli._boot import boot_options, tree_to_write
+from irqframe.cli._boot_options import boot_options, tree_to_write
 from irqframe.cli._machines import MACHINE, irqchip_option
 from irqframe.cli._reading import Reading, reading_options
 

@@ -12,6 +12,7 @@ from irqframe.cli._words import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from irqframe.flow import Injected
     from irqframe.guest import Account, Outcome, TrapCounts
     from irqframe.machine import Machine
 
@@ -39,7 +40,7 @@ def print_report(machine: Machine, outcome: Outcome, quirks: Sequence[str]) -> N
     rows = [_row(account, cpus) for account in outcome.accounts]
     print_table(header, rows, right=tuple(range(3, 6)) + tuple(range(7, len(header))))
     click.echo()
-    _print_traps("traps", outcome.traps, outcome.handled)
+    print_traps("traps", outcome.traps, outcome.handled)
     click.echo(
         f"affinity moves: {outcome.moves}, {outcome.moves_pending} with an interrupt waiting; "
         f"spurious acknowledges: {outcome.spurious}"
@@ -76,8 +77,8 @@ def report_json(machine: Machine, outcome: Outcome, seed: int, quirks: Sequence[
             }
             for account in outcome.accounts
         ],
-        "traps": _json_traps(outcome.traps),
-        "setup_traps": _json_traps(outcome.setup_traps),
+        "traps": json_traps(outcome.traps),
+        "setup_traps": json_traps(outcome.setup_traps),
         "notes": outcome.notes,
         "accounted": not outcome.fault,
         "fault": outcome.fault,
@@ -95,24 +96,23 @@ def _row(account: Account, cpus: int) -> tuple[str, ...]:
         str(account.raised),
         str(sum(account.delivered)),
         str(account.coalesced),
-        _dropped(account),
+        dropped_words(account.dropped),
         str(account.pending) if account.pending else ".",
         *(delivered if cpus <= CPU_COLUMNS else (f"{took} of {cpus}",)),
     )
 
 
-def _dropped(account: Account) -> str:
-    if not account.dropped:
-        return "."
-    reasons = (f"{times} {_words(reason.name)}" for reason, times in account.dropped.items())
-    return ", ".join(reasons)
+def dropped_words(dropped: Mapping[Injected, int]) -> str:
+    """What was dropped, by reason; "." for nothing."""
+    return ", ".join(f"{times} {_words(reason.name)}" for reason, times in dropped.items()) or "."
 
 
 def _words(reason: str) -> str:
     return reason.removeprefix("DROPPED").strip("_").lower() or "lost"
 
 
-def _print_traps(what: str, traps: TrapCounts, handled: int) -> None:
+def print_traps(what: str, traps: TrapCounts, handled: int) -> None:
+    """Traps in all and per delivered interrupt, and those of each kind by name."""
     per = f"{traps.total / handled:.2f} per delivered interrupt" if handled else "nothing was delivered"
     click.echo(f"{what}: {traps.total}, {per}")
     kinds = (("hypercalls", traps.hypercalls), ("MMIO", traps.mmio), ("system registers", traps.sysregs))
@@ -127,7 +127,8 @@ def _named(counts: Mapping[str, int]) -> str:
     return ", ".join([*listed, f"others {rest}"] if rest else listed)
 
 
-def _json_traps(traps: TrapCounts) -> dict[str, Any]:
+def json_traps(traps: TrapCounts) -> dict[str, Any]:
+    """The same as plain data."""
     return {
         "total": traps.total,
         "hypercalls": dict(traps.hypercalls),

@@ -1,11 +1,29 @@
 """Who runs on the vCPUs: scripted guests, the drivers that irqchips bring for them, and their workload."""
 
 from irqframe.guest._account import Account
+from irqframe.guest._autopsy import Body, DeadCpu, Left, autopsy
 from irqframe.guest._bare import run_bare
 from irqframe.guest._cpu import ScriptedCpu
 from irqframe.guest._driver import Driver, Msi
+from irqframe.guest._interrupts import InterruptRow, interrupt_rows
 from irqframe.guest._outcome import Outcome
 from irqframe.guest._traps import TrapCounts, count_traps
 from irqframe.guest._workload import Workload
 
-__all__ = ["Account", "Driver", "Msi", "Outcome", "ScriptedCpu", "TrapCounts", "Workload", "count_traps", "run_bare"]
+__all__ = [
+    "Account",
+    "Body",
+    "DeadCpu",
+    "Driver",
+    "InterruptRow",
+    "Left",
+    "Msi",
+    "Outcome",
+    "ScriptedCpu",
+    "TrapCounts",
+    "Workload",
+    "autopsy",
+    "count_traps",
+    "interrupt_rows",
+    "run_bare",
+]

@@ -15,6 +15,7 @@ from irqframe.machine._model import Default, Machine, MachineSource, MsiSource
 if TYPE_CHECKING:
     from irqframe.machine._binding_made import scaffold
     from irqframe.machine._complete import Boot, boot_tree, lacks
+    from irqframe.machine._cpu_count import with_cpus
     from irqframe.machine._device import Device, pl011, virtio_mmio
     from irqframe.machine._documents import BindingDocument, installed_bindings
     from irqframe.machine._frames import Frame, frames_of, reserved
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "_binding_made": ("scaffold",),
     "_complete": ("Boot", "boot_tree", "lacks"),
+    "_cpu_count": ("with_cpus",),
     "_device": ("Device", "pl011", "virtio_mmio"),
     "_documents": ("BindingDocument", "installed_bindings"),
     "_frames": ("Frame", "frames_of", "reserved"),
@@ -70,6 +72,7 @@ __all__ = [
     "split_quirks",
     "topology",
     "virtio_mmio",
+    "with_cpus",
 ]
 
 
