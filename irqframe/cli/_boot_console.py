@@ -4,13 +4,14 @@
 2. Every finished line is looked through before the guest executes its next instruction, so what a line ends, ends
    there. Unfinished ones are looked through when they are shown.
 3. A panic of Linux ends the run after its last line, or when nothing has come for a while: what it says is wanted.
+4. What ends the run is told once, by the word for it: "until", "died" or "interrupted".
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 PANIC: Final = b"Kernel panic - not syncing"
 """kernel/panic.c, since 2.5."""
@@ -22,8 +23,19 @@ GRACE: Final = 2.0
 _LONGEST: Final = 1 << 16
 """A line without end is looked through in pieces of this size."""
 
-#: Whatever keys are read from: most -> at most so many bytes, b"" for none now.
-Input = Callable[[int], bytes]
+#: What ends the run: (word, what there is to say of it).
+End = Callable[[str, str], object]
+
+
+class Input(Protocol):
+    """What keys are read from."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether a key was pressed that ends the run."""
+
+    def read(self, most: int) -> bytes:
+        """Keys for the guest, at most so many; b"" for none now."""
 
 
 class BootConsole:
@@ -31,33 +43,29 @@ class BootConsole:
 
     Args:
         show: where the guest's output goes.
-        keys: where its input comes from; None: nowhere.
+        end: told what ends the run.
+        keys: where the guest's input comes from; None: nowhere.
         until: the text that ends the run; "" if none does.
         on_line: told each finished line, without its end.
-
-    Attributes:
-        seen: whether `until` was on the console.
-        panic: the line of Linux's panic, "" if there was none.
-        panicked: whether the panic has said all that it will say.
     """
 
     def __init__(
         self,
         show: Callable[[bytes], object],
+        end: End,
         keys: Input | None = None,
         until: str = "",
         on_line: Callable[[bytes], object] | None = None,
     ) -> None:
         self._show = show
+        self._end: End | None = end
         self._keys = keys
         self._until = until.encode()
         self._on_line = on_line
         self._line = bytearray()
         self._shown = 0
-        self._ended = False
+        self._panic = ""
         self._spoke = 0.0
-        self.seen = False
-        self.panic = ""
 
     # What the serial port calls
 
@@ -74,14 +82,21 @@ class BootConsole:
     def read(self, most: int) -> bytes:
         """What was typed, at most so many bytes."""
         self.flush()
-        return self._keys(most) if self._keys is not None else b""
+        if self._panic and time.monotonic() - self._spoke > GRACE:
+            self._tell("died", self._panic)
+        if self._keys is None:
+            return b""
+        typed = self._keys.read(most)
+        if self._keys.ended:
+            self._tell("interrupted", "")
+        return typed
 
     # What the run asks
 
     @property
-    def panicked(self) -> bool:
-        """Whether there is a panic that will say no more."""
-        return bool(self.panic) and (self._ended or time.monotonic() - self._spoke > GRACE)
+    def begun(self) -> bool:
+        """Whether there is a line that is not finished."""
+        return bool(self._line)
 
     def flush(self) -> None:
         """Show what there is of a line that is not finished, and look through it."""
@@ -107,9 +122,14 @@ class BootConsole:
         self._spoke = time.monotonic()
 
     def _look(self, line: bytes) -> None:
-        if self._until and self._until in line:
-            self.seen = True
         if PANIC in line:
+            self._panic = self._panic or line[line.index(PANIC) :].decode(errors="replace")
             if PANIC_END in line:
-                self._ended = True
-            self.panic = self.panic or line[line.index(PANIC) :].decode(errors="replace")
+                self._tell("died", self._panic)
+        if self._until and self._until in line:
+            self._tell("until", "")
+
+    def _tell(self, reason: str, text: str) -> None:
+        if self._end is not None:
+            end, self._end = self._end, None
+            end(reason, text)

@@ -67,8 +67,6 @@ class Terminal:
     Args:
         descriptor: of the terminal.
 
-    Attributes:
-        keys: what was typed, sorted.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -76,7 +74,7 @@ class Terminal:
         self._before: list[Any] = []
         self._typed = bytearray()
         self._open = True
-        self.keys = Keys()
+        self._keys = Keys()
 
     def __enter__(self) -> Terminal:
         self._before = termios.tcgetattr(self._descriptor)
@@ -93,6 +91,11 @@ class Terminal:
         with suppress(termios.error):  # it was hung up
             termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
 
+    @property
+    def ended(self) -> bool:
+        """Whether a key was pressed that ends the run."""
+        return self._keys.ended
+
     def read(self, most: int) -> bytes:
         """Keys for the guest that were pressed, at most so many; it does not wait."""
         if not self._typed and self._open and select.select([self._descriptor], [], [], 0)[0]:
@@ -107,4 +110,4 @@ class Terminal:
         except OSError:  # it was hung up
             typed = b""
         self._open = bool(typed)
-        self._typed += self.keys.take(typed)
+        self._typed += self._keys.take(typed)

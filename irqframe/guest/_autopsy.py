@@ -49,7 +49,7 @@ class DeadCpu:
         state: "off", "sleeps in WFI" or "runs".
         registers: by name; none of one that is off.
         recent: the last exits and exceptions, the oldest first: (what, PC, which).
-        irq: whether its IRQ line is asserted.
+        irq: whether its IRQ line was asserted when it last entered the guest.
         fiq: likewise FIQ.
         left: its interrupts that wait or are active.
     """

@@ -23,7 +23,10 @@ class Shown:
     def __init__(self, until: str = "") -> None:
         self.pieces: list[bytes] = []
         self.lines: list[bytes] = []
-        self.console = BootConsole(self.pieces.append, None, until, self.lines.append)
+        self.ended: list[tuple[str, str]] = []
+        self.console = BootConsole(
+            self.pieces.append, lambda *what: self.ended.append(what), None, until, self.lines.append
+        )
 
     def say(self, text: bytes) -> None:
         """As a serial port does, character by character."""
@@ -45,14 +48,14 @@ def test_output_comes_by_the_line_and_a_prompt_when_the_port_is_looked_at() -> N
 def test_the_text_is_seen_at_the_end_of_its_line_or_in_a_prompt() -> None:
     shown = Shown(until="login:")
     shown.say(b"no logi\nn: here\nguest login:")
-    assert not shown.console.seen
+    assert shown.ended == []
     shown.console.flush()
-    assert shown.console.seen
+    assert shown.ended == [("until", "")]
     shown = Shown(until="power")
     shown.say(b"reboot: power")
-    assert not shown.console.seen
-    shown.say(b" down\n")
-    assert shown.console.seen
+    assert shown.ended == []
+    shown.say(b" down\npower\n")
+    assert shown.ended == [("until", "")]
 
 
 def test_a_text_that_came_in_two_halves_is_seen() -> None:
@@ -61,7 +64,7 @@ def test_a_text_that_came_in_two_halves_is_seen() -> None:
     shown.console.flush()
     shown.say(b"in:")
     shown.console.flush()
-    assert shown.console.seen and shown.pieces == [b"log", b"in:"]
+    assert shown.ended == [("until", "")] and shown.pieces == [b"log", b"in:"]
 
 
 def test_a_line_without_end_needs_no_memory_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,15 +77,12 @@ def test_a_line_without_end_needs_no_memory_without_end(monkeypatch: pytest.Monk
 def test_a_panic_is_let_finish() -> None:
     """The lines are those of a 6.1 kernel without an init."""
     shown = Shown()
-    shown.say(b"[    1.0] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\r\n")
-    assert shown.console.panic == "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)"
-    assert not shown.console.panicked
+    what = "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)"
+    shown.say(b"[    1.0] " + what.encode() + b"\r\n")
     shown.say(b"[    1.0] CPU: 0 PID: 1 Comm: swapper/0 Not tainted\n")
-    assert not shown.console.panicked
-    shown.say(
-        b"[    1.1] ---[ end Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0) ]---\n"
-    )
-    assert shown.console.panicked
+    assert shown.ended == []
+    shown.say(b"[    1.1] ---[ end " + what.encode() + b" ]---\n")
+    assert shown.ended == [("died", what)]
 
 
 def test_a_panic_that_falls_silent_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,13 +90,28 @@ def test_a_panic_that_falls_silent_is_over(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     shown = Shown()
     shown.say(b"Kernel panic - not syncing: x\n")
-    now[0] += 1.9
-    assert not shown.console.panicked
-    shown.say(b"Call trace:\n")
-    now[0] += 1.9
-    assert not shown.console.panicked
-    now[0] += 0.2
-    assert shown.console.panicked
+    for text in (b"Call trace:\n", b"...\n"):
+        now[0] += 1.9
+        shown.console.read(1)
+        assert shown.ended == []
+        shown.say(text)
+    now[0] += 2.1
+    shown.console.read(1)
+    assert shown.ended == [("died", "Kernel panic - not syncing: x")]
+
+
+def test_a_key_that_ends_the_run_is_told_once() -> None:
+    class Pressed:
+        ended = True
+
+        def read(self, most: int) -> bytes:
+            return b""
+
+    ended: list[str] = []
+    console = BootConsole(lambda data: None, lambda reason, text: ended.append(reason), Pressed())
+    console.read(1)
+    console.read(1)
+    assert ended == ["interrupted"]
 
 
 # Keys
@@ -142,7 +157,7 @@ def typed(terminal: Terminal, most: int = 100) -> bytes:
     """What arrives, which takes a moment."""
     end = time.monotonic() + 5
     found = b""
-    while not found and not terminal.keys.ended and time.monotonic() < end:
+    while not found and not terminal.ended and time.monotonic() < end:
         found = terminal.read(most)
     return found
 
@@ -159,7 +174,7 @@ def test_keys_arrive_without_return_and_without_echo(line: tuple[int, int]) -> N
         os.write(program, b"out\n")
         assert os.read(person, 100) == b"out\r\n", "nothing was echoed, and lines end as on any terminal"
         os.write(person, b"\x03")
-        assert typed(terminal) == b"" and terminal.keys.ended
+        assert typed(terminal) == b"" and terminal.ended
 
 
 def fail() -> None:
@@ -186,4 +201,4 @@ def test_a_terminal_that_hangs_up_is_silent(line: tuple[int, int]) -> None:
         assert typed(terminal) == b"a"
         os.close(line[0])
         assert [terminal.read(1) for _ in range(3)] == [b""] * 3
-        assert not terminal.keys.ended
+        assert not terminal.ended
