@@ -1,6 +1,7 @@
 """The command `irqframe`: its subcommands, imported when they are called, and its exit codes.
 
-0 ok; 1 bad input of any kind; 2 a command line that is malformed; 3 a fault of irqframe itself; 130 Ctrl-C.
+0 ok; 1 bad input of any kind; 2 a command line that is malformed; 3 a fault of irqframe itself; 130 Ctrl-C. `boot`: 4
+the guest died; 5 the time is over, or the text of --until did not come.
 
 A command that was called with `--json` and ends with 1 before it has a result prints `{"schema": 1, "error": MESSAGE,
 "findings": [...]}`; the text goes to standard error all the same.
@@ -33,6 +34,7 @@ EXIT_INTERRUPTED: Final = 130
 
 COMMANDS: Final = {
     "bindings": "Write, list, begin and check binding documents.",
+    "boot": "Boot real AArch64 code on a machine, with its console.",
     "check": "Check device trees against bindings and the rules of their irqchips.",
     "dtb": "Write a machine's tree as a DTB.",
     "dts": "Write a machine's tree as DTS.",

@@ -14,7 +14,8 @@ import click
 from irqframe.cli._machines import MACHINE, irqchip_option, machine_of
 from irqframe.cli._reading import Reading, reading_options
 from irqframe.cli._report import print_report, report_json
-from irqframe.errors import GuestError, InputError, IrqframeError, PluginError
+from irqframe.cli._vm_options import names, pairs, recorder, vm_options
+from irqframe.errors import GuestError, InputError, PluginError
 
 if TYPE_CHECKING:
     from irqframe.guest import Outcome
@@ -27,10 +28,7 @@ if TYPE_CHECKING:
 @MACHINE
 @irqchip_option
 @reading_options
-@click.option(
-    "--quirks", metavar="NAMES", default="", help="Quirks to switch on, separated by commas; `as-is` for all."
-)
-@click.option("--option", "options", metavar="NAME=VALUE", multiple=True, help="Set an option of the irqchip.")
+@vm_options
 @click.option(
     "--events",
     type=click.IntRange(1),
@@ -66,56 +64,22 @@ def run(
     and times go to standard error.
     """
     target = machine_of(machine, irqchip, reading)
-    names = [name.strip() for name in quirks.split(",") if name.strip()]
+    chosen = names(quirks)
     with ExitStack() as stack:
-        record = _recorder(stack, trace, wrap)
-        vm = _vm(target, names, _pairs(options), record, wrap)
+        record = recorder(stack, trace) if trace or wrap else None
+        vm = _vm(target, chosen, pairs(options), record, wrap)
         started = time.perf_counter()
         outcome = _work(target, vm, events, seed, record)
         seconds = time.perf_counter() - started
     if as_json:
-        click.echo(json.dumps(report_json(target, outcome, seed, names, seconds), indent=2))
+        click.echo(json.dumps(report_json(target, outcome, seed, chosen, seconds), indent=2))
     else:
-        print_report(target, outcome, names)
+        print_report(target, outcome, chosen)
     if outcome.fault:
         click.echo(f"irqframe: error: {outcome.fault}", err=True)
     elif not as_json:
         click.echo(f"{outcome.events} events in {seconds:.2f} s: {outcome.events / seconds:,.0f} events/s", err=True)
     return int(bool(outcome.fault))
-
-
-def _pairs(options: tuple[str, ...]) -> dict[str, str]:
-    pairs = {}
-    for option in options:
-        name, equals, value = option.partition("=")
-        if not equals or not name:
-            raise click.BadParameter(f"{option!r} is not NAME=VALUE", param_hint="--option")
-        pairs[name] = value
-    return pairs
-
-
-def _recorder(stack: ExitStack, trace: str | None, wrap: str | None) -> Recorder | None:
-    """Where events are recorded; `--wrap trace` alone records to standard error."""
-    if trace is None and wrap is None:
-        return None
-    from irqframe.observe import JsonLines
-
-    if trace in (None, "-"):
-        return _complaining(JsonLines(sys.stderr).record, "standard error")
-    stream = stack.enter_context(click.open_file(str(trace), "w", encoding="utf-8"))
-    return _complaining(JsonLines(stream).record, str(trace))
-
-
-def _complaining(record: Recorder, name: str) -> Recorder:
-    """What cannot be written is no fault of the irqchip's code, which may be running when it is."""
-
-    def recorded(ns: int, vcpu: int, kind: str, intid: int, source: str) -> None:
-        try:
-            record(ns, vcpu, kind, intid, source)
-        except OSError as error:
-            raise IrqframeError(f"{name}: {error.strerror or error}") from error
-
-    return recorded
 
 
 def _vm(machine: Machine, quirks: list[str], options: dict[str, str], record: Recorder | None, wrap: str | None) -> Vm:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from irqframe.flow import Source
+from irqframe.flow import Source, SourceKind
 from irqframe.guest._interrupts import identified, told
 from irqframe.vm import VCpu, Vm
 
@@ -64,7 +64,7 @@ class DeadCpu:
     left: tuple[Left, ...]
 
 
-def autopsy(vm: Vm, bodies: Sequence[Body], names: Mapping[tuple[object, int], str]) -> tuple[DeadCpu, ...]:
+def autopsy(vm: Vm, bodies: Sequence[Body], names: Mapping[tuple[SourceKind, int], str]) -> tuple[DeadCpu, ...]:
     """Look at every CPU; the calling thread owns them.
 
     Args:
@@ -75,7 +75,7 @@ def autopsy(vm: Vm, bodies: Sequence[Body], names: Mapping[tuple[object, int], s
     return tuple(_cpu(vm, vcpu, body, names) for vcpu, body in zip(vm.vcpus, bodies, strict=True))
 
 
-def _cpu(vm: Vm, vcpu: VCpu, body: Body, names: Mapping[tuple[object, int], str]) -> DeadCpu:
+def _cpu(vm: Vm, vcpu: VCpu, body: Body, names: Mapping[tuple[SourceKind, int], str]) -> DeadCpu:
     off = vcpu.powered_off
     return DeadCpu(
         vcpu.index,
@@ -92,7 +92,7 @@ def _cpu(vm: Vm, vcpu: VCpu, body: Body, names: Mapping[tuple[object, int], str]
     )
 
 
-def _name(what: Source | str, names: Mapping[tuple[object, int], str]) -> str:
+def _name(what: Source | str, names: Mapping[tuple[SourceKind, int], str]) -> str:
     if isinstance(what, str):
         return what
     return names.get(what[:2], f"{what.kind.value} {what.number}")
