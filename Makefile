@@ -17,7 +17,7 @@ CODE     := $(PACKAGES) tests plugins/rvic/tests plugins/vgic/tests docs benchma
 FUZZ_SECONDS ?= 3600
 ORACLE_SECONDS ?= 60
 
-.PHONY: run test test-corpus test-oracle lint types check bench fuzz docs prepared clean
+.PHONY: run test test-corpus test-linux test-oracle lint types check bench fuzz docs prepared clean
 
 run: $(VENV)/installed
 	$(BIN)/irqframe run $(MACHINE)
@@ -29,6 +29,11 @@ test: $(VENV)/installed-test
 test-corpus: $(VENV)/installed-test
 	PYTHONPATH=tests $(BIN)/python tests/corpus/prepare.py
 	IRQFRAME_CORPUS=1 $(BIN)/python -m pytest -q tests/corpus
+
+# Debian's arm64 kernel booted on the GICs; fetches it (22 MB) once.
+test-linux: $(VENV)/installed-test
+	PYTHONPATH=tests $(BIN)/python tests/linux/prepare.py
+	IRQFRAME_LINUX=1 $(BIN)/python -m pytest -q tests/linux
 
 # The GICs against QEMU's, live and random; plugins/vgic/tests/oracle/README.md has the rest.
 test-oracle: $(VENV)/installed-test
