@@ -20,6 +20,7 @@ from irqframe.cli._machines import MACHINE, irqchip_option, machine_from
 from irqframe.cli._reading import Reading, load_tree, reading_options
 from irqframe.cli._terminal import Terminal
 from irqframe.cli._vm_options import names, pairs, recorder, vm_options
+from irqframe.cli._words import counted
 from irqframe.errors import IrqframeError
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ INTERRUPTED: Final = 130
 
 TRACED: Final = ("inject_irq", "irqfd_set_irq", "set_msi")
 """Callbacks that --trace records, beside the traps."""
+
+HIDDEN: Final = 4
+"""How many nodes that the guest does not see are named."""
 
 _WORDS: Final = {
     "off": "the guest switched the machine off",
@@ -124,7 +128,7 @@ def boot(
         report = boot_json(target, chosen, found.rows, found.traps, about, found.remains, timing)
         click.echo(json.dumps(report | {"hidden": list(guest.hidden), "instructions": found.instructions}, indent=2))
     else:
-        _print(target, chosen, found, ended)
+        _print(target, chosen, found, guest.hidden, ended)
         click.echo(f"{found.instructions} instructions in {seconds:.2f} s", err=True)
     return code
 
@@ -267,12 +271,19 @@ def _found(guest: Launched, ended: Ended) -> _Found:
     )
 
 
-def _print(machine: Machine, quirks: list[str], found: _Found, ended: Ended) -> None:
+def _print(machine: Machine, quirks: list[str], found: _Found, hidden: tuple[str, ...], ended: Ended) -> None:
     click.echo()
     print_interrupts(machine, found.rows, quirks)
     print_counts(found.traps, found.rows, found.counters)
+    if hidden:
+        click.echo(f"hidden from the guest, because nothing serves them: {_listed(hidden)}")
     if found.remains:
         print_remains(ended.text, found.remains)
     else:
         text = f": {ended.text}" if ended.text else ""
         click.echo(f"ended: {_WORDS[ended.reason.value]}{text}")
+
+
+def _listed(paths: tuple[str, ...]) -> str:
+    rest = len(paths) - HIDDEN
+    return ", ".join(paths[:HIDDEN]) + (f" and {counted(rest, 'other')}" if rest > 0 else "")
