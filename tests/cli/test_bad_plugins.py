@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,6 +47,9 @@ NOT_REACHED = {
     "save_state": "a run is not saved",
     "restore_state": "as save_state",
     "debugfs": "shown on demand only",
+    "delivered": "`boot` compares by INTID; a scripted guest knows its sources",
+    "identify": "as delivered",
+    "waiting": "as delivered",
 }
 RETARGETING = ("describe", "encode")
 
@@ -342,3 +346,19 @@ def test_a_driver_that_returns_nonsense(
     install(base, DRIVER.format(name=name, work=f"return {answer}"))
     message = failed(irqframe("run", machines[base], "--events", "300"))
     assert message.startswith(f"plugin 'stranger': its driver's {name} returned {answer}, ")
+
+
+@pytest.mark.parametrize("base", ["gicv2", "rvic"])
+@pytest.mark.parametrize("name", ["delivered", "waiting"])
+def test_what_only_boot_calls(
+    irqframe: Run, install: Install, machines: dict[str, Path], base: str, name: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("unicorn", reason="the extra `guest` is not installed")
+    file = install(base, hook(name, 'raise ValueError("on purpose")') + "\n" + hook("bind", "return {}"))
+    # mov w0, #8; movk w0, #0x8400, lsl #16; hvc #0: PSCI SYSTEM_OFF.
+    kernel = tmp_path / "off.bin"
+    kernel.write_bytes(struct.pack("<3I", 0x5280_0100, 0x72B0_8000, 0xD400_0002))
+    result = irqframe("boot", machines[base], "--kernel", kernel)
+    line = line_of(file, '        raise ValueError("on purpose")')
+    assert result.returncode == 1
+    assert f"plugin 'stranger': irqchip_{name} raised ValueError: on purpose at {file}:{line}" in result.stderr
