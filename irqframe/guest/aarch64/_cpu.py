@@ -1,8 +1,8 @@
 """A vCPU that executes code: the VM's vCPU, the engine that runs it, and its timers' registers.
 
 1. A trap is served by the vCPU, which leaves the guest and enters it again around it, as every trap does.
-2. An access that no frame serves, and one that its irqchip refuses, reads 0 and writes nothing; the last few of them
-   are kept for the report.
+2. An access that no frame serves, and one that its irqchip refuses, reads 0 and writes nothing, and a hypercall that is
+   refused is NOT_SUPPORTED; the last few of them are kept for the report.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from irqframe.guest.aarch64._clocks import InstructionClock, RealClock
 from irqframe.guest.aarch64._encodings import TIMERS, unpack
 from irqframe.guest.aarch64._engine import FIQ, IRQ, Engine, Exits
 from irqframe.guest.aarch64._timers import TimerRegisters, timers_of, which
-from irqframe.vm import UndefinedInstructionError, VCpu
+from irqframe.vm import NOT_SUPPORTED, UndefinedInstructionError, VCpu
 
 REFUSED: Final = 16
 """How many refused accesses are remembered."""
@@ -82,14 +82,20 @@ class Cpu:
     # Exits
 
     def _exits(self) -> Exits:
-        vcpu = self.vcpu
         return Exits(
-            vcpu.hypercall, self._mmio_read, self._mmio_write, self._sysreg_read, self._sysreg_write, self._lines
+            self._hypercall, self._mmio_read, self._mmio_write, self._sysreg_read, self._sysreg_write, self._lines
         )
 
     def _lines(self) -> int:
         vcpu = self.vcpu
         return (IRQ if vcpu.irq_line else 0) | (FIQ if vcpu.fiq_line else 0)
+
+    def _hypercall(self, x0: int, x1: int, x2: int, x3: int) -> tuple[int, int, int, int]:
+        try:
+            return self.vcpu.hypercall(x0, x1, x2, x3)
+        except VmError as error:
+            self._refuse(error)
+            return NOT_SUPPORTED
 
     def _mmio_read(self, gpa: int, size: int) -> int:
         try:
