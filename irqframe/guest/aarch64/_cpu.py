@@ -17,6 +17,7 @@ from irqframe.guest.aarch64._clocks import InstructionClock, RealClock
 from irqframe.guest.aarch64._encodings import TIMERS, unpack
 from irqframe.guest.aarch64._engine import FIQ, IRQ, Engine, Exits
 from irqframe.guest.aarch64._timers import TimerRegisters, timers_of, which
+from irqframe.guest.devices import nobody
 from irqframe.vm import NOT_SUPPORTED, UndefinedInstructionError, VCpu
 
 REFUSED: Final = 16
@@ -42,6 +43,7 @@ class Cpu:
 
     Attributes:
         vcpu: as given.
+        on_deadline: called when its code has programmed a timer; the runner sets it.
         engine: what executes its code.
         timers: registers of the physical and of the virtual timer.
         refused: the last accesses that nobody served, in a few words.
@@ -49,6 +51,7 @@ class Cpu:
 
     def __init__(self, vcpu: VCpu, clock: Clock, make: MakeEngine) -> None:
         self.vcpu = vcpu
+        self.on_deadline: Callable[[], None] = nobody
         self.refused: deque[str] = deque(maxlen=REFUSED)
         self.timers: tuple[TimerRegisters, ...] = timers_of(vcpu, clock)
         self._encodings: dict[int, SysregEncoding] = {}
@@ -120,6 +123,7 @@ class Cpu:
             timer, register = which(packed)
             self.timers[timer].write(register, value)
             self.vcpu.enter()
+            self.on_deadline()
             return True
         return None if self._sysreg(packed, self.vcpu.sysreg_write, value) is None else True
 

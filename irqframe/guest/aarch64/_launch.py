@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from irqframe.guest.aarch64._loader import load
 from irqframe.guest.aarch64._make import Make, available_make, connect, engine_maker
 from irqframe.guest.aarch64._psci import Psci
 from irqframe.guest.aarch64._runner import Runner
-from irqframe.guest.devices import Console, Device, TestDevice, Unconnected, devices_of
+from irqframe.guest.devices import EPOCH, Console, Device, TestDevice, Unconnected, devices_of
 from irqframe.machine import Machine, build
 from irqframe.vm import Vm
 
@@ -88,7 +89,10 @@ def launch(
     clock = InstructionClock() if virtual else RealClock()
     vm = build(machine, quirks=quirks, options=options, clock=clock, wrappers=wrappers, prepare=prepare)
     made = make if make is not None else available_make()
-    devices = devices_of(machine, vm, console if console is not None else Unconnected(), seed=seed, record=record)
+    # Real time is the host's, to the clock on the wall.
+    epoch = EPOCH if virtual else int(time.time())
+    line = console if console is not None else Unconnected()
+    devices = devices_of(machine, vm, line, epoch=epoch, seed=seed, record=record)
     runner = Runner(vm, devices, clock)
     Psci(vm, runner)
     loaded = load(machine, vm, kernel, initrd, append)

@@ -2,8 +2,9 @@
 
 1. A round: what time has brought (devices, timers), then each vCPU that is on and has something to do, for a slice. A
    vCPU whose slice ends early because it waits, or because it kicked another one, gives the turn on.
-2. In real time a slice is so long at most, and at most until the next deadline; while every vCPU sleeps, so does the
-   thread. In virtual time slices are counted in instructions, and sleeping is a jump of the clock.
+2. In real time a slice is so long at most, and at most until the next deadline, which the guest may bring nearer; while
+   every vCPU sleeps, so does the thread. In virtual time slices are counted in instructions, and sleeping is a jump of
+   the clock.
 3. Whoever is not this thread posts its work; the round does it.
 """
 
@@ -62,6 +63,7 @@ class Runner:
         self._awake = threading.Event()
         self._thread = 0
         self._suspending = False
+        self._until = 0
         self._stack = ExitStack()
         for vcpu in vm.vcpus:
             vcpu.load()
@@ -75,6 +77,9 @@ class Runner:
             self._clock.engines = [cpu.engine for cpu in self.cpus]
         for cpu in self.cpus:
             cpu.vcpu.on_kick = cpu.vcpu.on_wake = partial(self._kicked, cpu)
+            cpu.on_deadline = self._deadline_moved
+        for device in self.devices:
+            device.on_deadline = self._deadline_moved
 
     # What others do to it
 
@@ -183,6 +188,7 @@ class Runner:
         return all(other is cpu or other.vcpu.powered_off or other.vcpu.blocked for other in self.cpus)
 
     def _turn(self, cpu: Cpu, alone: bool) -> None:
+        cpu.update()
         if not cpu.enter():
             return
         self._current = cpu
@@ -198,16 +204,25 @@ class Runner:
             self.end(Reason.DIED, f"CPU {cpu.vcpu.index}: {cpu.engine.fault}")
 
     def _execute(self, cpu: Cpu, alone: bool) -> Stop:
-        now = self._clock.now()
-        first = self._deadline()
-        left = None if first is None else max(first - now, 1)
         clock = self._clock
+        now = clock.now()
+        virtual = isinstance(clock, InstructionClock)
+        most = (ALONE if alone else SLICE) if virtual else (ALONE_NS if alone else SLICE_NS)
+        first = self._deadline()
+        left = most if first is None else min(max(first - now, 1), most)
+        self._until = now + left
         if isinstance(clock, InstructionClock):
-            most = ALONE if alone else SLICE
             cpu.engine.counter_base = now - cpu.engine.executed
-            return cpu.engine.run(most if left is None else min(left, most))
-        most = ALONE_NS if alone else SLICE_NS
-        return cpu.engine.run(LOOK, clock.start + now + (most if left is None else min(left, most)))
+            return cpu.engine.run(left)
+        return cpu.engine.run(LOOK, clock.start + self._until)
+
+    def _deadline_moved(self) -> None:
+        """The guest programmed a timer, or a device: if that ends before the slice does, so does the slice."""
+        if self._current is None:
+            return
+        first = self._deadline()
+        if first is not None and first < self._until:
+            self._current.engine.attend()
 
     def _deadline(self) -> int | None:
         found = [device.deadline() for device in self.devices]

@@ -1,6 +1,6 @@
 """Devices for real guest code, found in the machine's tree: a serial port, a clock, and a device for tests."""
 
-from irqframe.guest.devices._device import Console, Device, Unconnected
+from irqframe.guest.devices._device import Console, Device, Unconnected, nobody
 from irqframe.guest.devices._found import devices_of
 from irqframe.guest.devices._line import Line, Wire
 from irqframe.guest.devices._pl011 import Pl011
@@ -19,4 +19,5 @@ __all__ = [
     "Unconnected",
     "Wire",
     "devices_of",
+    "nobody",
 ]

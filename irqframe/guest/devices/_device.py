@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from irqframe.guest.devices._line import Line
@@ -13,16 +14,22 @@ class Device(Protocol):
     Attributes:
         name: its node's, without the path.
         lines: its interrupts, in the order of its node.
+        on_deadline: called when the guest has changed `deadline`; the runner sets it.
     """
 
     name: str
     lines: tuple[Line, ...]
+    on_deadline: Callable[[], None]
 
     def deadline(self) -> int | None:
         """When it wants to be looked at, nanoseconds of the VM's clock; None: not before the guest or input comes."""
 
     def update(self) -> None:
         """Time has passed, or input may have come."""
+
+
+def nobody() -> None:
+    """Nobody listens."""
 
 
 class Console(Protocol):

@@ -16,11 +16,11 @@ It identifies itself as revision r1p1: from r1p5 on, drivers take the FIFOs for 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from irqframe.guest.devices._device import Console
+from irqframe.guest.devices._device import Console, nobody
 from irqframe.guest.devices._line import Line
 from irqframe.guest.devices._registers import Register, Registers, primecell
 from irqframe.vm import VCpu, Vm
@@ -61,6 +61,7 @@ class Pl011:
     Attributes:
         name: as given.
         lines: the interrupt.
+        on_deadline: see `Device`; never called.
         sent: how many characters the guest wrote.
         received: how many it was given.
     """
@@ -70,6 +71,7 @@ class Pl011:
         self.lines: tuple[Line, ...] = (line,)
         self.sent = 0
         self.received = 0
+        self.on_deadline: Callable[[], None] = nobody
         self._line = line
         self._console = console
         self._fifo: deque[int] = deque()

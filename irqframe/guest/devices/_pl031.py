@@ -9,10 +9,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from irqframe.guest.devices._device import nobody
 from irqframe.guest.devices._line import Line
 from irqframe.guest.devices._registers import Register, Registers, primecell
 from irqframe.vm import VCpu, Vm
@@ -43,11 +44,13 @@ class Pl031:
     Attributes:
         name: as given.
         lines: the interrupt.
+        on_deadline: see `Device`.
     """
 
     def __init__(self, vm: Vm, base: int, line: Line, epoch: int = EPOCH, name: str = "pl031") -> None:
         self.name = name
         self.lines: tuple[Line, ...] = (line,)
+        self.on_deadline: Callable[[], None] = nobody
         self._line = line
         self._clock = vm.clock
         self._offset = epoch
@@ -76,6 +79,7 @@ class Pl031:
         now = self._clock.now()
         self._alarm = (now // SECOND + ahead) * SECOND if ahead else now
         self.update()
+        self.on_deadline()
 
     # What the table calls
 
@@ -96,6 +100,7 @@ class Pl031:
     def _write_mask(self, vcpu: VCpu, value: int) -> None:
         self._held[IMSC] = value & 1
         self.update()
+        self.on_deadline()
 
     def _read_raw(self, vcpu: VCpu) -> int:
         self.update()

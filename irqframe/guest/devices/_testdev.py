@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from irqframe.errors import VmError
 from irqframe.flow import Injected
+from irqframe.guest.devices._device import nobody
 from irqframe.guest.devices._line import Line
 from irqframe.guest.devices._registers import Register, Registers
 from irqframe.vm import VCpu, Vm
@@ -75,6 +76,7 @@ class TestDevice:
         phase: of MARK, last.
         status: of EXIT, first; None while the guest runs.
         on_mark: called with the phase that begins.
+        on_deadline: see `Device`.
         on_exit: called with the status when the guest ends.
     """
 
@@ -100,6 +102,7 @@ class TestDevice:
         self.refused = 0
         self.phase = 0
         self.status: int | None = None
+        self.on_deadline: Callable[[], None] = nobody
         self.on_mark: Callable[[int], None] = _nothing
         self.on_exit: Callable[[int], None] = _nothing
         self._vm = vm
@@ -177,6 +180,7 @@ class TestDevice:
     def _pulse_later(self, vcpu: VCpu, value: int) -> None:
         self._pulse_at = self._vm.clock.now() + value
         self.update()
+        self.on_deadline()
 
     def _draw(self, vcpu: VCpu) -> int:
         return self._random.getrandbits(32)
