@@ -40,6 +40,22 @@ static PyObject *engine_attend(Engine *engine, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* What is executed stays as it is: budget and rest lose the same. */
+static PyObject *engine_shorten(Engine *engine, PyObject *argument)
+{
+    long long limit = PyLong_AsLongLong(argument);
+    if (limit == -1 && PyErr_Occurred())
+        return NULL;
+    if (engine->deadline) {
+        if (limit < engine->deadline)
+            engine->deadline = limit;
+    } else if (limit < engine->left) {
+        engine->chunk -= engine->left - limit;
+        engine->left = limit;
+    }
+    Py_RETURN_NONE;
+}
+
 static PyObject *engine_flush_tlb(Engine *engine, PyObject *unused)
 {
     (void)unused;
@@ -246,6 +262,7 @@ static PyObject *get_fault(Engine *engine, void *unused)
 static PyMethodDef METHODS[] = {
     {"run", (PyCFunction)engine_run, METH_VARARGS, NULL},
     {"attend", (PyCFunction)engine_attend, METH_NOARGS, NULL},
+    {"shorten", (PyCFunction)engine_shorten, METH_O, NULL},
     {"flush_tlb", (PyCFunction)engine_flush_tlb, METH_NOARGS, NULL},
     {"flush_code", (PyCFunction)engine_flush_code, METH_NOARGS, NULL},
     {"connect", (PyCFunction)engine_connect, METH_O, NULL},

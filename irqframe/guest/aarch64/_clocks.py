@@ -34,6 +34,10 @@ class RealClock:
         """Nanoseconds since construction."""
         return time.monotonic_ns() - self.start
 
+    def limit(self, ns: int) -> int:
+        """The time `ns` as an engine is told it: by the host's clock."""
+        return self.start + ns
+
     @property
     def counter_offset(self) -> int:
         """CNTVOFF_EL2, ticks: what the virtual counter is behind the physical one."""
@@ -60,6 +64,10 @@ class InstructionClock:
         for engine in self.engines:
             now += engine.executed
         return now
+
+    def limit(self, ns: int) -> int:
+        """The time `ns` as an engine is told it: how many instructions are left, at least one."""
+        return max(ns - self.now(), 1)
 
     def skip_to(self, ns: int) -> None:
         """Every vCPU sleeps until then."""

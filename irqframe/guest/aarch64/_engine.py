@@ -91,6 +91,14 @@ class Engine(Protocol):
         """Stop at the next block; from any thread, and in an exit's handler. Remembered until it is reported."""
         ...
 
+    def shorten(self, limit: int, /) -> None:
+        """The run that goes on, in whose exit this is called, is to end sooner; never later.
+
+        Args:
+            limit: instructions from now on; of a run with a deadline, another deadline.
+        """
+        ...
+
     def flush_tlb(self) -> None:
         """Forget translations of addresses before the next block."""
         ...

@@ -122,6 +122,13 @@ class HookedEngine:
         self._attention = True
         self._held = True
 
+    def shorten(self, limit: int, /) -> None:
+        """See `Engine.shorten`."""
+        if self._deadline:
+            self._deadline = min(self._deadline, limit)
+        else:
+            self._limit = min(self._limit, self.executed + limit)
+
     def flush_tlb(self) -> None:
         """See `Engine.flush_tlb`."""
         self._stale_tlb = True

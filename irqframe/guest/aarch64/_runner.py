@@ -207,22 +207,20 @@ class Runner:
         clock = self._clock
         now = clock.now()
         virtual = isinstance(clock, InstructionClock)
-        most = (ALONE if alone else SLICE) if virtual else (ALONE_NS if alone else SLICE_NS)
+        self._until = now + ((ALONE if alone else SLICE) if virtual else (ALONE_NS if alone else SLICE_NS))
         first = self._deadline()
-        left = most if first is None else min(max(first - now, 1), most)
-        self._until = now + left
-        if isinstance(clock, InstructionClock):
-            cpu.engine.counter_base = now - cpu.engine.executed
-            return cpu.engine.run(left)
-        return cpu.engine.run(LOOK, clock.start + self._until)
+        if first is not None:
+            self._until = min(self._until, first)
+        limit = clock.limit(self._until)
+        cpu.engine.counter_base = now - cpu.engine.executed
+        return cpu.engine.run(limit) if virtual else cpu.engine.run(LOOK, limit)
 
     def _deadline_moved(self) -> None:
         """The guest programmed a timer, or a device: if that ends before the slice does, so does the slice."""
-        if self._current is None:
-            return
         first = self._deadline()
-        if first is not None and first < self._until:
-            self._current.engine.attend()
+        if self._current is not None and first is not None and first < self._until:
+            self._until = first
+            self._current.engine.shorten(self._clock.limit(first))
 
     def _deadline(self) -> int | None:
         found = [device.deadline() for device in self.devices]
