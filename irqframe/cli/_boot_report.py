@@ -140,7 +140,7 @@ def _remains(cpu: DeadCpu) -> list[str]:
         found += ["  " + "  ".join(cells[at : at + PER_LINE]) for at in range(0, len(cells), PER_LINE)]
     if cpu.recent:
         found.append("  last exits and exceptions, the latest at the end:")
-        found += [f"    {what} {which:#x} at {pc:#x}" for what, pc, which in cpu.recent]
+        found += [f"    {what} {name or hex(which)} at {pc:#x}" for what, pc, which, name in cpu.recent]
     if cpu.left:
         found.append("  interrupts that wait or are active:")
         found += [f"    {left.intid}: {left.name}: {left.state}" for left in cpu.left]
@@ -155,6 +155,6 @@ def _json_cpu(cpu: DeadCpu) -> dict[str, Any]:
         "irq": cpu.irq,
         "fiq": cpu.fiq,
         "registers": dict(cpu.registers),
-        "recent": [{"what": what, "pc": pc, "which": which} for what, pc, which in cpu.recent],
+        "recent": [{"what": what, "pc": pc, "which": which, "name": name} for what, pc, which, name in cpu.recent],
         "interrupts": [{"intid": one.intid, "name": one.name, "state": one.state} for one in cpu.left],
     }

@@ -124,13 +124,23 @@ class MmioClaim:
 
 
 class SysregEncoding(NamedTuple):
-    """An AArch64 system register as MRS and MSR name it."""
+    """An AArch64 system register as MRS and MSR name it (Arm ARM, C5.2 "MRS")."""
 
     op0: int
     op1: int
     crn: int
     crm: int
     op2: int
+
+    @property
+    def packed(self) -> int:
+        """One number: bits 20 to 5 of the instruction, op0 << 14 | op1 << 11 | CRn << 7 | CRm << 3 | op2."""
+        return self.op0 << 14 | self.op1 << 11 | self.crn << 7 | self.crm << 3 | self.op2
+
+    @classmethod
+    def unpack(cls, packed: int) -> SysregEncoding:
+        """The encoding that `packed` made a number of."""
+        return cls(packed >> 14 & 3, packed >> 11 & 7, packed >> 7 & 15, packed >> 3 & 15, packed & 7)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from irqframe.flow import Source, SourceKind
+from irqframe.flow import Source, SourceKind, SysregEncoding
 from irqframe.guest._interrupts import identified, told
 from irqframe.vm import VCpu, Vm
 
@@ -48,7 +48,7 @@ class DeadCpu:
         mpidr: its affinity.
         state: "off", "sleeps in WFI" or "runs".
         registers: by name; none of one that is off.
-        recent: the last exits and exceptions, the oldest first: (what, PC, which).
+        recent: the last exits and exceptions, the oldest first: (what, PC, which, its name if it has one, else "").
         irq: whether its IRQ line was asserted when it last entered the guest.
         fiq: likewise FIQ.
         left: its interrupts that wait or are active.
@@ -58,7 +58,7 @@ class DeadCpu:
     mpidr: int
     state: str
     registers: Mapping[str, int]
-    recent: tuple[tuple[str, int, int], ...]
+    recent: tuple[tuple[str, int, int, str], ...]
     irq: bool
     fiq: bool
     left: tuple[Left, ...]
@@ -82,7 +82,7 @@ def _cpu(vm: Vm, vcpu: VCpu, body: Body, names: Mapping[tuple[SourceKind, int], 
         vcpu.mpidr,
         "off" if off else "sleeps in WFI" if vcpu.blocked else "runs",
         {} if off else body.registers(),
-        tuple(body.recent()),
+        tuple((what, pc, which, _register(vm, what, which)) for what, pc, which in body.recent()),
         vcpu.irq_line,
         vcpu.fiq_line,
         tuple(
@@ -90,6 +90,17 @@ def _cpu(vm: Vm, vcpu: VCpu, body: Body, names: Mapping[tuple[SourceKind, int], 
             for intid, state in sorted(told(vm, "waiting", vcpu).items())
         ),
     )
+
+
+def _register(vm: Vm, what: str, which: int) -> str:
+    """The register or function that an exit was about."""
+    if what in ("read", "write"):
+        return vm.mmio.name(which)
+    if what in ("hvc", "smc"):
+        return vm.hypercalls.name(which & 0xFFFF_FFFF)
+    if what in ("mrs", "msr"):
+        return vm.sysregs.name(SysregEncoding.unpack(which))
+    return ""
 
 
 def _name(what: Source | str, names: Mapping[tuple[SourceKind, int], str]) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from irqframe import Device, Machine, Trigger
 from irqframe.errors import PluginError
-from irqframe.flow import Injected, Source, SourceKind
+from irqframe.flow import Injected, Source, SourceKind, SysregEncoding
 from irqframe.guest import InterruptRow, ScriptedCpu, autopsy, interrupt_rows
 from irqframe.machine import build
 
@@ -131,6 +131,9 @@ def test_sources_on_one_line_share_a_row(chip: str) -> None:
     assert (row.raised, row.coalesced, row.dropped) == (3, 0, {Injected.DROPPED_UNROUTED: 1})
 
 
+IAR1 = SysregEncoding(3, 0, 12, 12, 0).packed
+
+
 class Engine:
     """What is asked of the engine of a dead CPU."""
 
@@ -138,7 +141,7 @@ class Engine:
         return {"x0": 7, "pc": 0x4008_0000}
 
     def recent(self) -> list[tuple[str, int, int]]:
-        return [("hypercall", 0x4008_0000, 0x8400_0008)]
+        return [("hvc", 0x4008_0000, 0x8400_0008), ("irq", 0x4008_0004, 0), ("mrs", 0x4008_0008, IAR1)]
 
 
 @pytest.mark.parametrize("chip", CHIPS)
@@ -152,7 +155,12 @@ def test_what_is_left_of_a_guest(chip: str) -> None:
         off, running = autopsy(made.vm, [Engine(), Engine()], names)
         assert (off.state, off.registers, off.left) == ("off", {}, ())
         assert (running.state, running.registers["pc"], running.irq) == ("runs", 0x4008_0000, True)
-        assert running.recent == (("hypercall", 0x4008_0000, 0x8400_0008),)
+        iar = "ICC_IAR1_EL1" if chip == "gicv3" else "S3_0_C12_C12_0"
+        assert running.recent == (
+            ("hvc", 0x4008_0000, 0x8400_0008, "0x84000008"),
+            ("irq", 0x4008_0004, 0, ""),
+            ("mrs", 0x4008_0008, IAR1, iar),
+        )
         assert [(left.name, left.state) for left in running.left] == [(made.line.name, "pending")]
 
 

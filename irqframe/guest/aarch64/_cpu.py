@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from irqframe.errors import VmError
 from irqframe.flow import SysregEncoding
 from irqframe.guest.aarch64._clocks import InstructionClock, RealClock
-from irqframe.guest.aarch64._encodings import TIMERS, unpack
+from irqframe.guest.aarch64._encodings import TIMERS
 from irqframe.guest.aarch64._engine import FIQ, IRQ, Engine, Exits
 from irqframe.guest.aarch64._timers import TimerRegisters, timers_of, which
 from irqframe.guest.devices import nobody
@@ -130,7 +130,7 @@ class Cpu:
     def _sysreg(self, packed: int, serve: Callable[..., int | None], *value: int) -> int | None:
         encoding = self._encodings.get(packed)
         if encoding is None:
-            encoding = self._encodings[packed] = unpack(packed)
+            encoding = self._encodings[packed] = SysregEncoding.unpack(packed)
         try:
             return serve(encoding, *value) or 0
         except UndefinedInstructionError:

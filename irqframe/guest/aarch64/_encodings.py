@@ -1,7 +1,6 @@
 """System registers as MRS and MSR name them, and those of them that the engine treats by itself.
 
-An encoding is packed as bits 20 to 5 of the instruction (Arm ARM, C5.2 "MRS"): op0 << 14 | op1 << 11 | CRn << 7 |
-CRm << 3 | op2.
+They are packed into one number, as `SysregEncoding.packed` does.
 """
 
 from __future__ import annotations
@@ -13,12 +12,7 @@ from irqframe.flow import SysregEncoding
 
 def pack(op0: int, op1: int, crn: int, crm: int, op2: int) -> int:
     """One number for an encoding."""
-    return op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2
-
-
-def unpack(packed: int) -> SysregEncoding:
-    """The encoding that `pack` made a number of."""
-    return SysregEncoding(packed >> 14 & 3, packed >> 11 & 7, packed >> 7 & 15, packed >> 3 & 15, packed & 7)
+    return SysregEncoding(op0, op1, crn, crm, op2).packed
 
 
 MPIDR_EL1: Final = pack(3, 0, 0, 0, 5)

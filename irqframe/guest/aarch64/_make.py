@@ -12,7 +12,6 @@ from typing import Final
 from irqframe.errors import IrqframeError
 from irqframe.guest.aarch64._clocks import InstructionClock
 from irqframe.guest.aarch64._cpu import Clock, MakeEngine
-from irqframe.guest.aarch64._encodings import pack
 from irqframe.guest.aarch64._engine import Engine, Exits
 from irqframe.guest.aarch64._frames import PAGE
 from irqframe.vm import VCpu, Vm
@@ -47,7 +46,7 @@ def engine_maker(vm: Vm, clock: Clock, make: Make, *, smc: bool) -> MakeEngine:
         The function; `VmError` ENOMEM comes out of it if the host does not give the RAM.
     """
     frames = tuple((frame.base, frame.size) for frame in vm.mmio.frames)
-    served = tuple(pack(*encoding) for encoding in vm.sysregs.encodings)
+    served = tuple(encoding.packed for encoding in vm.sysregs.encodings)
     ram = [_mapped(vm, base, size) for base, size in vm.memory.regions]
     virtual = isinstance(clock, InstructionClock)
 

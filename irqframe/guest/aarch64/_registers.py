@@ -17,7 +17,7 @@ from typing import Final
 from unicorn import Uc, arm64_const
 from unicorn.unicorn_py3.unicorn import uclib
 
-from irqframe.guest.aarch64._encodings import unpack
+from irqframe.flow import SysregEncoding
 
 PC: Final[int] = arm64_const.UC_ARM64_REG_PC
 SP: Final[int] = arm64_const.UC_ARM64_REG_SP
@@ -77,7 +77,7 @@ class CpReg(ctypes.Structure):
 
 
 def _cp_reg(packed: int) -> CpReg:
-    name = unpack(packed)
+    name = SysregEncoding.unpack(packed)
     return CpReg(name.crn, name.crm, name.op0, name.op1, name.op2, 0)
 
 

@@ -16,6 +16,7 @@ import ctypes
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from irqframe.flow import SysregEncoding
 from irqframe.guest.aarch64 import _registers as reg
 from irqframe.guest.aarch64._encodings import (
     CNTKCTL_EL1,
@@ -27,7 +28,6 @@ from irqframe.guest.aarch64._encodings import (
     TIMERS,
     maintenance,
     system_move,
-    unpack,
 )
 from irqframe.guest.aarch64._engine import FIQ, INSTRUCTIONS_PER_TICK, IRQ, Engine, Exits
 
@@ -39,7 +39,7 @@ _FIELDS: Final = ctypes.c_uint32 * 5
 
 def _key(packed: int) -> tuple[int, ...]:
     """As `CpReg` has the fields."""
-    name = unpack(packed)
+    name = SysregEncoding.unpack(packed)
     return name.crn, name.crm, name.op0, name.op1, name.op2
 
 
@@ -123,7 +123,7 @@ class SystemRegisters:
         if move is None:
             return False
         packed, number, is_read = move
-        if packed not in self._served or (self._at_el0() and unpack(packed).op1 != EL0_OP1):
+        if packed not in self._served or (self._at_el0() and SysregEncoding.unpack(packed).op1 != EL0_OP1):
             return False
         if not (self._load(packed, number) if is_read else self._store(packed, number)):
             return False
