@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from irqframe.machine._guest_finding import guest_finding
     from irqframe.machine._lines import Line, line_of
     from irqframe.machine._retarget import retarget
+    from irqframe.machine._test_device import with_test_device
     from irqframe.machine._topology import State, Topology, TopologyController, TopologySource, topology
     from irqframe.machine._unserved import hide_unserved
 
@@ -35,6 +36,7 @@ _HOMES = {
     "_guest_finding": ("guest_finding",),
     "_lines": ("Line", "line_of"),
     "_retarget": ("retarget",),
+    "_test_device": ("with_test_device",),
     "_unserved": ("hide_unserved",),
     "_topology": ("State", "Topology", "TopologyController", "TopologySource", "topology"),
 }
@@ -73,6 +75,7 @@ __all__ = [
     "topology",
     "virtio_mmio",
     "with_cpus",
+    "with_test_device",
 ]
 
 
