@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "bindings": "Write, list, begin and check binding documents.",
     "boot": "Boot real AArch64 code on a machine, with its console.",
     "check": "Check device trees against bindings and the rules of their irqchips.",
+    "compare": "Run one guest on several irqchips and compare what its interrupts take.",
     "dtb": "Write a machine's tree as a DTB.",
     "dts": "Write a machine's tree as DTS.",
     "inspect": "Show a machine: controllers, CPUs, and every interrupt's way.",
