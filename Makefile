@@ -58,7 +58,7 @@ fuzz: $(VENV)/installed-fuzz
 	$(BIN)/python tests/fuzz/campaign.py --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 # Pages that are made from the tables the code runs; a test fails when they are stale.
-docs: $(VENV)/installed
+docs: $(VENV)/installed-test
 	$(BIN)/python docs/generate.py
 
 # What the shipped bindings mean, worked out ahead; a test fails when it is stale.

@@ -169,6 +169,11 @@ def _output(arguments: list[str]) -> str:
     return done.stdout if done.returncode == 0 else done.stderr
 
 
+def comparison_picture() -> str:
+    """What one interrupt takes on three irqchips; rvic-vs-gic.md has the same figures as a table."""
+    return _output(["compare", "docs/examples/virt-rvic.dts", "--irqchip", "rvic,gicv2,gicv3", "--svg", "-"])
+
+
 def topology_picture() -> str:
     """The shipped machine, drawn."""
     return _output(["inspect", "--svg", "-", "docs/examples/virt-rvic.dts"])
@@ -179,6 +184,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "cli.md": cli_page,
     "topology.svg": topology_picture,
+    "rvic-vs-gic.svg": comparison_picture,
 }
 
 
