@@ -18,6 +18,7 @@ from irqframe.cli._boot_console import BootConsole
 from irqframe.cli._boot_report import boot_json, print_counts, print_interrupts, print_remains
 from irqframe.cli._machines import MACHINE, irqchip_option, machine_from
 from irqframe.cli._reading import Reading, load_tree, reading_options
+from irqframe.cli._seconds import Seconds
 from irqframe.cli._terminal import Terminal
 from irqframe.cli._vm_options import names, pairs, recorder, vm_options
 from irqframe.cli._words import counted
@@ -66,9 +67,7 @@ _WORDS: Final = {
 @click.option("--smp", metavar="N", type=click.IntRange(1), help="Give the machine so many CPUs.")
 @click.option("--virtual-time", "virtual", is_flag=True, help="Count time in instructions: each run is the same.")
 @click.option("--until", metavar="TEXT", default="", help="End the run when the console shows this text.")
-@click.option(
-    "--timeout", metavar="SECONDS", type=click.FloatRange(0, min_open=True), help="End the run after so many seconds."
-)
+@click.option("--timeout", metavar="SECONDS", type=Seconds(), help="End the run after so many seconds.")
 @click.option("--console", metavar="FILE", help="Write the guest's console to a file, `-` for standard error.")
 @click.option("--trace", metavar="FILE", help="Record injections and traps as JSON lines.")
 @vm_options

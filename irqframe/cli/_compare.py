@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import click
 from irqframe.cli._compare_report import compared_json, print_compared
 from irqframe.cli._machines import MACHINE, installed
 from irqframe.cli._reading import Reading, load_tree, reading_options
+from irqframe.cli._seconds import Seconds
 from irqframe.errors import IrqframeError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "--limit",
     metavar="SECONDS",
-    type=click.FloatRange(0, 1_000_000, min_open=True),
+    type=Seconds(1_000_000),
     default=60,
     show_default=True,
     help="End a run after so many seconds of virtual time.",
@@ -130,8 +130,6 @@ def _retargeted(machine: Machine, name: str, plugins: tuple[Plugin, ...]) -> Mac
 def _program(kernel: str | None, initrd: str | None, append: str | None, limit: float) -> Program:
     from irqframe.guest.compare import Program
 
-    if isnan(limit):
-        raise click.BadParameter("nan is no time", param_hint="--limit")
     if kernel is None and initrd is not None:
         raise click.UsageError("--initrd is for --kernel")
     file = Path(kernel) if kernel is not None else None

@@ -162,7 +162,7 @@ def test_a_workload_that_fails_is_an_error(irqframe: Run, rvic_dts: Path) -> Non
         (("--irqchip", "rvic,plic"), 1, "plic"),
         ((IRQCHIPS, "--count", "0"), 2, "0 is not in the range"),
         ((IRQCHIPS, "--limit", "0"), 2, "0"),
-        ((IRQCHIPS, "--limit", "nan"), 2, "nan is no time"),
+        ((IRQCHIPS, "--limit", "nan"), 2, "'nan' is no time"),
         ((IRQCHIPS, "--initrd", "x"), 2, "--initrd is for --kernel"),
         ((IRQCHIPS, "--svg", "-", "--json"), 2, "only one of --json and --svg can go to standard output"),
         ((IRQCHIPS, "--kernel", "/nowhere/Image"), 1, "/nowhere/Image"),
