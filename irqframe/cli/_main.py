@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import gc
 import json
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -115,10 +116,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     # Most of what a command makes stays until its end; the collector need not look at it every 700 objects.
     gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
+    _open_streams()
     code = run(arguments)
     # Nor at the end, when all of it goes anyway.
     gc.freeze()
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Standard streams that the process was started without are empty ones: nobody asks whether they are there."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
