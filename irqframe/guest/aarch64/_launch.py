@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from irqframe.errors import IrqframeError
 from irqframe.guest.aarch64._clocks import InstructionClock, RealClock
 from irqframe.guest.aarch64._cpu import Cpu
 from irqframe.guest.aarch64._ended import Reason
@@ -82,10 +83,11 @@ def launch(
         The guest; close it afterwards.
 
     Raises:
-        IrqframeError: the program cannot be loaded, or the irqchip cannot be built.
+        IrqframeError: the program cannot be loaded, the irqchip cannot be built, or Unicorn is not installed.
         VmError: the host does not give the RAM.
         PluginError: the irqchip breaks the hook spec.
     """
+    _need_unicorn()
     clock = InstructionClock() if virtual else RealClock()
     vm = build(machine, quirks=quirks, options=options, clock=clock, wrappers=wrappers, prepare=prepare)
     made = make if make is not None else available_make()
@@ -104,6 +106,13 @@ def launch(
             device.on_exit = lambda status: runner.end(Reason.TEST, "" if not status else f"status {status}")
     runner.start(loaded.entry, loaded.x0)
     return Launched(loaded.machine, vm, devices, runner, made, loaded.hidden)
+
+
+def _need_unicorn() -> None:
+    try:
+        from irqframe.guest.aarch64 import _setup  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise IrqframeError(f"booting needs {error.name}: install irqframe[guest]") from error
 
 
 def _calls_by_smc(machine: Machine) -> bool:
