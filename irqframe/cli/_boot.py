@@ -22,7 +22,6 @@ from irqframe.cli._seconds import Seconds
 from irqframe.cli._terminal import Terminal
 from irqframe.cli._vm_options import names, pairs, recorder, vm_options
 from irqframe.cli._words import counted
-from irqframe.errors import IrqframeError
 
 if TYPE_CHECKING:
     from irqframe.dt import Tree
@@ -101,7 +100,7 @@ def boot(
     target = _machine(machine, irqchip, reading, smp)
     chosen, values = names(quirks), pairs(options)
     with ExitStack() as stack:
-        show, keys = _output(stack, console, as_json), _keys(stack, console)
+        show = _output(stack, console, as_json)
         record = recorder(stack, trace) if trace is not None else None
         guest: Launched | None = None
 
@@ -109,10 +108,12 @@ def boot(
             if guest is not None:
                 guest.runner.end(_reason(reason), text)
 
-        shown = BootConsole(show, end, keys, until)
+        shown = BootConsole(show, end, until=until)
         with _blaming(target):
             guest = _launch(target, shown, record, Path(kernel), initrd, append, virtual, chosen, values)
             stack.callback(guest.close)
+            if console is None:
+                shown.keys = _keys(stack, guest)
             started = time.perf_counter()
             ended = _run(guest, timeout)
             seconds = time.perf_counter() - started
@@ -159,9 +160,11 @@ def _output(stack: ExitStack, console: str | None, as_json: bool) -> Callable[[b
     return show
 
 
-def _keys(stack: ExitStack, console: str | None) -> Terminal | None:
-    """The guest's input: the terminal, if there is one and it shows the console."""
-    if console is not None or not sys.stdin.isatty():
+def _keys(stack: ExitStack, guest: Launched) -> Terminal | None:
+    """The guest's input: the terminal, if there is one, and a serial port that looks at it."""
+    from irqframe.guest.devices import Pl011
+
+    if not sys.stdin.isatty() or not any(isinstance(device, Pl011) for device in guest.devices):
         return None
     return stack.enter_context(Terminal(sys.stdin.fileno()))
 
@@ -180,10 +183,8 @@ def _launch(
     quirks: list[str],
     options: dict[str, str],
 ) -> Launched:
-    try:
-        from irqframe.guest.aarch64 import launch
-    except ModuleNotFoundError as error:
-        raise IrqframeError(f"booting needs {error.name}: install irqframe[guest]") from error
+    from irqframe.guest.aarch64 import launch
+
     wrappers: list[Callable[[Vm], object]] = []
 
     def observe_traps(vm: Vm) -> None:

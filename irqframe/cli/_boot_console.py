@@ -47,6 +47,9 @@ class BootConsole:
         keys: where the guest's input comes from; None: nowhere.
         until: the text that ends the run; "" if none does.
         on_line: told each finished line, without its end.
+
+    Attributes:
+        keys: as given; it may be connected later.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class BootConsole:
     ) -> None:
         self._show = show
         self._end: End | None = end
-        self._keys = keys
+        self.keys = keys
         self._until = until.encode()
         self._on_line = on_line
         self._line = bytearray()
@@ -84,10 +87,10 @@ class BootConsole:
         self.flush()
         if self._panic and time.monotonic() - self._spoke > GRACE:
             self._tell("died", self._panic)
-        if self._keys is None:
+        if self.keys is None:
             return b""
-        typed = self._keys.read(most)
-        if self._keys.ended:
+        typed = self.keys.read(most)
+        if self.keys.ended:
             self._tell("interrupted", "")
         return typed
 

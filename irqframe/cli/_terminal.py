@@ -5,16 +5,18 @@
 2. Signals are not the terminal's to make meanwhile: Ctrl-Z and Ctrl-\\ are the guest's. A signal that comes from
    elsewhere is served as always.
 3. Output is processed as before, so what irqframe prints itself needs no carriage returns.
-4. The terminal is as it was before when the `with` ends, in whatever way.
+4. The terminal is as it was before when the `with` ends, in whatever way; and before a signal ends the process.
+5. Keys are looked at whether the guest reads any or not. What it leaves beyond `_MOST` bytes is dropped.
 """
 
 from __future__ import annotations
 
 import os
 import select
+import signal
 import termios
 from contextlib import suppress
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Final
 
 PREFIX: Final = 0x01
@@ -25,6 +27,9 @@ END: Final = frozenset(b"xX")
 """After Ctrl-A."""
 
 _MOST: Final = 4096
+
+_FATAL: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+"""Signals that end a process that does not treat them, and that somebody may send."""
 
 
 class Keys:
@@ -73,11 +78,15 @@ class Terminal:
         self._descriptor = descriptor
         self._before: list[Any] = []
         self._typed = bytearray()
+        self._fatal: list[signal.Signals] = []
         self._open = True
         self._keys = Keys()
 
     def __enter__(self) -> Terminal:
         self._before = termios.tcgetattr(self._descriptor)
+        self._fatal = [number for number in _FATAL if signal.getsignal(number) is signal.SIG_DFL]
+        for number in self._fatal:
+            signal.signal(number, self._die)
         flags = [*self._before[:6], list(self._before[6])]
         flags[0] &= ~(termios.BRKINT | termios.ICRNL | termios.INPCK | termios.ISTRIP | termios.IXON)
         flags[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN | termios.ISIG)
@@ -88,8 +97,9 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(termios.error):  # it was hung up
-            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
+        self._restore(termios.TCSADRAIN)
+        for number in self._fatal:
+            signal.signal(number, signal.SIG_DFL)
 
     @property
     def ended(self) -> bool:
@@ -98,7 +108,7 @@ class Terminal:
 
     def read(self, most: int) -> bytes:
         """Keys for the guest that were pressed, at most so many; it does not wait."""
-        if not self._typed and self._open and select.select([self._descriptor], [], [], 0)[0]:
+        if self._open and select.select([self._descriptor], [], [], 0)[0]:
             self._fetch()
         found = bytes(self._typed[:most])
         del self._typed[:most]
@@ -111,3 +121,14 @@ class Terminal:
             typed = b""
         self._open = bool(typed)
         self._typed += self._keys.take(typed)
+        del self._typed[_MOST:]
+
+    def _restore(self, when: int) -> None:
+        with suppress(termios.error):  # it was hung up
+            termios.tcsetattr(self._descriptor, when, self._before)
+
+    def _die(self, number: int, frame: FrameType | None) -> None:
+        """Leave the terminal as it was, at once, then let the signal do what it does."""
+        self._restore(termios.TCSANOW)
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
@@ -10,9 +11,10 @@ import select
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -194,3 +196,85 @@ def test_without_a_terminal_sigint_ends_with_the_table(command: list[str], image
         boot.send_signal(signal.SIGINT)
         report = boot.stdout.read()
     assert boot.returncode == 130 and report.rstrip().endswith(b"ended: interrupted")
+
+
+def on_terminal(arguments: list[str], program: int) -> subprocess.Popen[bytes]:
+    """A process whose terminal it is, signals of its keys included."""
+
+    def control() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    return subprocess.Popen(
+        arguments,
+        stdin=program,
+        stdout=program,
+        stderr=program,
+        start_new_session=True,
+        preexec_fn=control,
+        env=os.environ | {"TERM": "dumb"},
+    )
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    """A terminal: the end that a person has, and the program's."""
+    person, program = pty.openpty()
+    yield person, program
+    os.close(person)
+    os.close(program)
+
+
+def test_ctrl_c_ends_a_guest_that_reads_no_input(
+    command: list[str], image: Callable[..., Path], terminal: tuple[int, int]
+) -> None:
+    person, program = terminal
+    before = termios.tcgetattr(program)
+    line = [*command, "boot", str(VIRT), "--smp=1", "--kernel", str(image(*says("ready\n"), *FOREVER))]
+    with on_terminal(line, program) as boot:
+        until(person, b"ready")
+        for key in b"typed ahead, and left\x03":
+            os.write(person, bytes((key,)))
+            time.sleep(0.01)
+        assert b"ended: interrupted" in until(person, b"instructions in ")
+        assert boot.wait(timeout=30) == 130
+    assert termios.tcgetattr(program) == before
+
+
+def test_ctrl_c_ends_a_machine_without_a_serial_port(
+    command: list[str], image: Callable[..., Path], terminal: tuple[int, int], tmp_path: Path
+) -> None:
+    person, program = terminal
+    tree = tmp_path / "mute.dts"
+    tree.write_text(VIRT.read_text().replace('"arm,pl011\\0arm,primecell"', '"irqframe,nothing"'))
+    line = [*command, "boot", str(tree), "--smp=1", "--kernel", str(image(*FOREVER)), "--timeout=20"]
+    with on_terminal(line, program) as boot:
+        time.sleep(1)
+        os.write(person, b"\x03")
+        assert boot.wait(timeout=30) == 130
+
+
+def test_a_signal_that_ends_the_process_leaves_the_terminal_as_it_was(
+    command: list[str], image: Callable[..., Path], terminal: tuple[int, int]
+) -> None:
+    person, program = terminal
+    before = termios.tcgetattr(program)
+    line = [*command, "boot", str(VIRT), "--smp=1", "--kernel", str(image(*says("ready\n"), *FOREVER))]
+    with on_terminal(line, program) as boot:
+        until(person, b"ready")
+        assert termios.tcgetattr(program) != before
+        boot.send_signal(signal.SIGTERM)
+        assert boot.wait(timeout=30) == -signal.SIGTERM
+    assert termios.tcgetattr(program) == before
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_streams_may_be_closed(command: list[str], image: Callable[..., Path], closed: str) -> None:
+    line = [*command, "boot", str(VIRT), "--smp=1", "--kernel", str(image(*says("hello\n"), *OFF))]
+    assert subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *line], check=False).returncode == 0
+
+
+def test_without_unicorn_it_says_what_to_install(image: Callable[..., Path]) -> None:
+    program = "import sys; sys.modules['unicorn'] = None; from irqframe.cli._main import main; main(sys.argv[1:])"
+    line = [sys.executable, "-c", program, "boot", str(VIRT), "--kernel", str(image(*OFF))]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "irqframe: error: booting needs unicorn: install irqframe[guest]\n")

@@ -177,6 +177,22 @@ def test_keys_arrive_without_return_and_without_echo(line: tuple[int, int]) -> N
         assert typed(terminal) == b"" and terminal.ended
 
 
+def test_a_key_that_ends_the_run_is_seen_behind_keys_that_nobody_reads(line: tuple[int, int]) -> None:
+    person, program = line
+    with Terminal(program) as terminal:
+        for _ in range(20):
+            os.write(person, b"k" * 400)
+            assert terminal.read(0) == b""
+        assert terminal.read(1) == b"k"
+        os.write(person, b"\x03")
+        end = time.monotonic() + 5
+        while not terminal.ended and time.monotonic() < end:
+            assert terminal.read(0) == b""
+        assert terminal.ended
+        left = terminal.read(100_000)
+        assert 0 < len(left) <= 4096 and set(left) == set(b"k"), "it does not grow"
+
+
 def fail() -> None:
     raise KeyError("any")
 

@@ -36,7 +36,7 @@ class Console(Protocol):
     """The other end of a serial line; neither call waits, and neither raises."""
 
     def read(self, most: int) -> bytes:
-        """What was typed, at most so many bytes; it comes once, and b"" means nothing now."""
+        """What was typed, at most so many bytes, 0 included; it comes once, and b"" means nothing now."""
 
     def write(self, data: bytes) -> None:
         """What the guest printed."""

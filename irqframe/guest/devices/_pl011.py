@@ -86,8 +86,8 @@ class Pl011:
 
     def update(self) -> None:
         """Take input that came."""
-        room = self._depth - len(self._fifo)
-        data = self._console.read(room) if room > 0 else b""
+        # With no room, too: a console may have more to do than to be read, such as to see that Ctrl-C was pressed.
+        data = self._console.read(max(self._depth - len(self._fifo), 0))
         if not data:
             return
         trigger = self._trigger

@@ -146,6 +146,15 @@ def test_input_waits_outside_while_the_fifo_is_full(cpu: Any, console: Any, uart
     assert cpu.read(RIS) == 0
 
 
+def test_the_console_is_looked_at_with_the_fifo_full_too(cpu: Any, console: Any, uart: Pl011) -> None:
+    console.typed = b"ab"
+    asked: list[int] = []
+    read, console.read = console.read, lambda most: (asked.append(most), read(most))[1]
+    for _ in range(3):
+        uart.update()
+    assert asked == [1, 0, 0] and console.typed == b"b"
+
+
 def test_switching_the_fifo_flushes_it(cpu: Any, console: Any, uart: Pl011) -> None:
     cpu.write(LCR_H, 0x70)
     console.typed = bytes(10)
