@@ -135,7 +135,7 @@ def _contents(path: Path, limit: int) -> bytes:
             length = path.stat().st_size
             if length > limit:
                 raise IrqframeError(f"{path} has {length:#x} bytes, more than the {limit:#x} of RAM")
-            return file.read(limit)
+            return file.read(length)
     except (OSError, ValueError) as error:
         raise IrqframeError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
 

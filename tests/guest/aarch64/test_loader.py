@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from irqframe.dt import parse_dts, read_dtb, to_dts
 from irqframe.errors import IrqframeError
 from irqframe.flow import discover
-from irqframe.guest.aarch64._loader import BLOCK, MIB, Loaded, Room, load
+from irqframe.guest.aarch64._loader import BLOCK, MIB, Loaded, Room, _contents, load
 from irqframe.machine import Machine, build, load_machine
 from irqframe.vm import Vm
 
@@ -103,6 +103,11 @@ def test_an_image_lies_at_its_offset_from_a_boundary(files: Any, offset: int) ->
     machine = bare(ram((RAM + 0x1000, SIZE)))
     loaded = load(machine, build(machine), files("Image", image(offset=offset)))
     assert loaded.entry == RAM + BLOCK + offset
+
+
+def test_a_file_is_read_by_its_size_not_by_that_of_the_ram(files: Any) -> None:
+    """RAM of 1 TiB, for which no host has a buffer."""
+    assert _contents(files("Image", image()), 1 << 40) == image()
 
 
 def test_a_raw_binary_lies_where_qemu_puts_it(virt: Machine, vm: Vm, files: Any) -> None:
