@@ -17,6 +17,9 @@ from irqframe.guest.aarch64._engine import INSTRUCTIONS_PER_TICK, Engine
 TICK_NS: Final = INSTRUCTIONS_PER_TICK
 """One tick of the counter, of 62.5 MHz, in nanoseconds."""
 
+LAST: Final = 1 << 62
+"""Nanoseconds, 146 years: later than this virtual time does not come, however far ahead a timer is set."""
+
 
 class RealClock:
     """The host's monotonic clock, from construction.

@@ -16,6 +16,9 @@ from irqframe.guest.aarch64._engine import Engine, Exits
 from irqframe.guest.aarch64._frames import PAGE
 from irqframe.vm import VCpu, Vm
 
+PHYSICAL_BITS: Final = 44
+"""How wide a physical address of a Cortex-A72 is (its ID_AA64MMFR0_EL1.PARange)."""
+
 PURE: Final = "IRQFRAME_PURE"
 """Environment: set to 1, nothing that is compiled is used."""
 
@@ -77,5 +80,9 @@ def _mapped(vm: Vm, base: int, size: int) -> tuple[int, int, int]:
     """A region as an engine maps it: its address, its size in whole pages, and where it lies in the host."""
     if base % PAGE:
         raise IrqframeError(f"the memory region at {base:#x} does not begin on a page of {PAGE:#x} bytes")
+    if base + size > 1 << PHYSICAL_BITS:
+        raise IrqframeError(
+            f"the memory region at {base:#x} ends at {base + size:#x}; addresses of the CPU have {PHYSICAL_BITS} bits"
+        )
     block = vm.memory.block(base)
     return base, -(-size // PAGE) * PAGE, ctypes.addressof(ctypes.c_char.from_buffer(block))

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Final
 
-from irqframe.guest.aarch64._clocks import InstructionClock
+from irqframe.guest.aarch64._clocks import LAST, InstructionClock
 from irqframe.guest.aarch64._cpu import Clock, Cpu
 from irqframe.guest.aarch64._ended import Ended, Reason
 from irqframe.guest.aarch64._engine import Stop
@@ -163,7 +163,11 @@ class Runner:
                 self._turn(cpu, ran == 1 and self._is_alone(cpu))
                 if self.ended is not None:
                     return
-        if not ran:
+        if ran:
+            return
+        if all(cpu.vcpu.powered_off for cpu in self.cpus):
+            self.end(Reason.DIED, "every vCPU is off")
+        else:
             self._sleep()
 
     def _settle(self) -> None:
@@ -231,7 +235,7 @@ class Runner:
         first = self._deadline()
         clock = self._clock
         if isinstance(clock, InstructionClock):
-            if first is None:
+            if first is None or first > LAST:
                 self.end(Reason.DIED, "every vCPU sleeps, and nothing will wake one")
             else:
                 clock.skip_to(first)
