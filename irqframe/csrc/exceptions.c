@@ -120,7 +120,7 @@ void enter_exception(Engine *engine, uint32_t number)
  * valid then, and ESR says so. */
 void enter_external_abort(Engine *engine, int error)
 {
-    bool fetch = error == engine->api.ERR_FETCH_UNMAPPED;
+    bool fetch = error == engine->api.ERR_FETCH_UNMAPPED || error == engine->api.ERR_FETCH_PROT;
     bool lower = !(read_pstate(engine) & PSTATE_EL_MASK);
     uint32_t class = fetch ? (lower ? EC_FETCH_LOWER : EC_FETCH) : (lower ? EC_DATA_LOWER : EC_DATA);
     uint32_t syndrome = class << EC_SHIFT | IL | EXTERNAL_ABORT;

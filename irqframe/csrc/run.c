@@ -51,10 +51,12 @@ static int fail(Engine *engine, int error)
 /* What waits for the gap between two blocks. */
 static void between(Engine *engine)
 {
-    /* Another thread sets its own flag first: whichever comes first here, it is seen. */
+    /* Another thread sets its flag, then `held`: either its `held` comes after this one, or its flag is seen below. */
     engine->held = 0;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     flush(engine);
-    engine->held = engine->attention;
+    if (engine->attention)
+        engine->held = 1;
     if (engine->lines && takes_interrupt(engine))
         enter_interrupt(engine);
 }
@@ -68,7 +70,9 @@ static int run_once(Engine *engine)
     if (engine->stop != STOP_NONE)
         return engine->stop;
     int error = api->emu_start(engine->uc, read_register(engine, api->ARM64_REG_PC), 0, 0, 0);
-    if (error == api->ERR_READ_UNMAPPED || error == api->ERR_WRITE_UNMAPPED || error == api->ERR_FETCH_UNMAPPED) {
+    /* The only pages that may not be fetched from are those of frames. */
+    if (error == api->ERR_READ_UNMAPPED || error == api->ERR_WRITE_UNMAPPED || error == api->ERR_FETCH_UNMAPPED ||
+        error == api->ERR_FETCH_PROT) {
         enter_external_abort(engine, error);
         return engine->stop;
     }

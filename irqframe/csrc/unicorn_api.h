@@ -47,6 +47,7 @@ typedef struct {
     X(ERR_READ_UNMAPPED)                                                                                               \
     X(ERR_WRITE_UNMAPPED)                                                                                              \
     X(ERR_FETCH_UNMAPPED)                                                                                              \
+    X(ERR_FETCH_PROT)                                                                                                  \
     X(CTL_IO_WRITE)                                                                                                    \
     X(CTL_TB_FLUSH)                                                                                                    \
     X(CTL_TLB_FLUSH)

@@ -38,10 +38,10 @@ UNDEFINED: Final = 1
 HVC: Final = 11
 SMC: Final = 13
 
-#: What Unicorn ends with at an access to where nothing is.
-UNMAPPED: Final = frozenset(
-    {unicorn_const.UC_ERR_READ_UNMAPPED, unicorn_const.UC_ERR_WRITE_UNMAPPED, unicorn_const.UC_ERR_FETCH_UNMAPPED}
-)
+#: What Unicorn ends with at a fetch from where nothing is, or from a frame: no other page is kept from being executed.
+NOT_FETCHED: Final = frozenset({unicorn_const.UC_ERR_FETCH_UNMAPPED, unicorn_const.UC_ERR_FETCH_PROT})
+#: What it ends with at any access to where nothing is.
+UNMAPPED: Final = NOT_FETCHED | {unicorn_const.UC_ERR_READ_UNMAPPED, unicorn_const.UC_ERR_WRITE_UNMAPPED}
 
 NOT_SUPPORTED: Final = (1 << 64) - 1
 """What SMC answers when the conduit is HVC."""
@@ -188,9 +188,10 @@ class HookedEngine:
 
     def _flush(self) -> None:
         """Do what the next block waits for."""
-        # Another thread's `attend` sets its own flag first: whichever comes first here, it is seen.
+        # Another thread's `attend` sets its flag, then `_held`: either that comes after this, or its flag is seen.
         self._held = False
-        self._held = self._attention
+        if self._attention:
+            self._held = True
         if self._stale_tlb:
             self._stale_tlb = False
             self._uc.ctl(unicorn_const.UC_CTL_TLB_FLUSH, unicorn_const.UC_CTL_IO_WRITE)
@@ -214,7 +215,7 @@ class HookedEngine:
         return self._taken("fiq" if offset == VECTOR_FIQ else "irq", pc, 0)
 
     def _take_external_abort(self, status: int) -> Stop | None:
-        fetch = status == unicorn_const.UC_ERR_FETCH_UNMAPPED
+        fetch = status in NOT_FETCHED
         write = status == unicorn_const.UC_ERR_WRITE_UNMAPPED
         pc = self._exceptions.take_external_abort(fetch=fetch, write=write)
         return Stop.FAULT if self._taken("external abort", pc, self._exceptions.syndrome) else None

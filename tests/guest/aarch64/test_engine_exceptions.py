@@ -12,6 +12,7 @@ from irqframe.guest.aarch64._engine import Stop
 RAM = 0x40000000
 VECTORS = RAM + 0x2000
 VIRTUAL = 0x80000000
+DEVICE = 0x09000000
 NOWHERE = 0x1000
 EL0T, EL1T, EL1H = 0x0, 0x4, 0x5
 FLAGS = 0xF << 28
@@ -182,3 +183,14 @@ def test_after_an_external_abort_the_handler_can_go_on(guest: Any, a64: Any) -> 
     code = a64.movz(1, NOWHERE), a64.str(0, 1), a64.add(5, 5, 1), a64.ldr(0, 1), a64.add(5, 5, 1), a64.WFI
     assert guest.run(*code) is Stop.WFI
     assert guest.x(5) == 2
+
+
+@MODES
+def test_a_frame_is_not_executed(guest: Any, a64: Any, mode: int) -> None:
+    guest.enter(mode, 0x100, a64.movz(1, DEVICE >> 16, 16), a64.br(1))
+    assert guest.engine.run(100) is Stop.WFI
+    state = guest.engine.registers()
+    assert state["pc"] == VECTORS + SYNCHRONOUS[mode] + 4
+    assert state["esr_el1"] == (0x20 + (mode != EL0T)) << 26 | IL | 0x10
+    assert state["far_el1"] == state["elr_el1"] == DEVICE
+    assert guest.log == []
