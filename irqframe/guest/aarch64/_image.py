@@ -126,6 +126,8 @@ def _image(name: str, data: bytes, text_offset: int, image_size: int, flags: int
     if flags & _BIG_ENDIAN:
         raise IrqframeError(f"{name} is a big-endian kernel")
     offset = text_offset if image_size else OFFSET
+    if offset % 4:
+        raise IrqframeError(f"{name} is damaged: no instruction can be at its text offset, {text_offset:#x}")
     return Movable(offset, data, max(image_size, len(data)), anywhere=True)
 
 

@@ -91,6 +91,10 @@ def test_a_big_endian_kernel_is_refused() -> None:
     assert refused(image(flags=1)) == "k is a big-endian kernel"
 
 
+def test_an_image_that_would_not_begin_with_an_instruction_is_refused() -> None:
+    assert refused(image(text_offset=0x80002)) == "k is damaged: no instruction can be at its text offset, 0x80002"
+
+
 def test_a_kernel_that_unpacks_itself_is_refused() -> None:
     assert refused(b"MZ\0\0zimg" + bytes(100)) == "k unpacks itself under EFI; take the Image that is in it"
 
