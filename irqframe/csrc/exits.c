@@ -14,7 +14,7 @@ static bool enter_python(Engine *engine, const char *kind, uint64_t key)
 /* After the call: the lines as they are now, and the guest stops if something was raised. */
 static void leave_python(Engine *engine, PyObject *result)
 {
-    PyObject *lines = result ? PyObject_CallNoArgs(engine->exits[EXIT_LINES]) : NULL;
+    PyObject *lines = PyErr_Occurred() ? NULL : PyObject_CallNoArgs(engine->exits[EXIT_LINES]);
     if (lines) {
         engine->lines = (int)PyLong_AsLong(lines);
         Py_DECREF(lines);

@@ -12,7 +12,7 @@ enum { EL0PCTEN = 1 << 0, EL0VCTEN = 1 << 1, EL0VTEN = 1 << 8, EL0PTEN = 1 << 9 
 /* The virtual timer's registers have CRm 3, the physical one's 2. */
 enum { CRM_VIRTUAL = 1 << 3, EL_AND_WIDTH = 0xF };
 
-enum { ISR_I = 1 << 7, ISR_F = 1 << 6, TICK_NS = 16 };
+enum { ISR_I = 1 << 7, ISR_F = 1 << 6, TICK_NS = 16, EL0_OP1 = 3 };
 
 /* Maintenance that reaches the other CPUs (Arm ARM, C5.5 and C5.3): TLBI by CRm 3, or 1 for the outer shareable
  * variants; IC IALLUIS; IC IVAU. */
@@ -78,16 +78,18 @@ static uint32_t encoding_of(const UcCpReg *reg)
     return SYSREG(reg->op0, reg->op1, reg->crn, reg->crm, reg->op2);
 }
 
-/* What EL0 is kept from is left to the CPU, which takes the exception (Arm ARM, "CNTKCTL_EL1"). */
+/* What EL0 is kept from is left to the CPU, which takes the exception: of the timer what CNTKCTL_EL1 says, of all else
+ * what has another op1 than 3 (Arm ARM, "CNTKCTL_EL1" and D12.1 "op1"). */
 static bool is_trapped(Engine *engine, uint32_t encoding)
 {
     if (read_pstate(engine) & EL_AND_WIDTH)
         return false;
-    unsigned gate = encoding == CNTPCT_EL0    ? EL0PCTEN
-                    : encoding == CNTVCT_EL0  ? EL0VCTEN
-                    : !is_timer(encoding)     ? 0
-                    : encoding & CRM_VIRTUAL  ? EL0VTEN
-                                              : EL0PTEN;
+    if (!is_timer(encoding) && encoding != CNTPCT_EL0 && encoding != CNTVCT_EL0)
+        return (encoding >> 11 & 7) != EL0_OP1;
+    unsigned gate = encoding == CNTPCT_EL0   ? EL0PCTEN
+                    : encoding == CNTVCT_EL0 ? EL0VCTEN
+                    : encoding & CRM_VIRTUAL ? EL0VTEN
+                                             : EL0PTEN;
     return !(read_sysreg(engine, CNTKCTL_EL1) & gate);
 }
 

@@ -112,7 +112,7 @@ def _need_unicorn() -> None:
     try:
         from irqframe.guest.aarch64 import _setup  # noqa: F401
     except ModuleNotFoundError as error:
-        raise IrqframeError(f"booting needs {error.name}: install irqframe[guest]") from error
+        raise IrqframeError(f"running code needs {error.name}: install irqframe[guest]") from error
 
 
 def _calls_by_smc(machine: Machine) -> bool:

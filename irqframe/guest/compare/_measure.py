@@ -7,19 +7,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from irqframe.errors import IrqframeError
 from irqframe.guest._interrupts import interrupt_rows
 from irqframe.guest._traps import TrapCounts
+from irqframe.guest.aarch64 import Ended, Launched, Runner, launch
 from irqframe.guest.compare._own_traps import own_traps
 from irqframe.guest.compare._spread import Spread, spread
 from irqframe.guest.compare._watch import PHASES, PhaseData, Watch
 from irqframe.guest.devices import Line, TestDevice, nobody
-
-if TYPE_CHECKING:
-    from irqframe.guest.aarch64 import Ended, Launched, Runner
-    from irqframe.machine import Machine
+from irqframe.machine import Machine
 
 WORKLOAD: Final = "workload.img"
 """The program that is run if no other is named; its sources are in tests/guests."""
@@ -141,12 +138,7 @@ def measure(machine: Machine, program: Program, count: int = 100) -> Measured:
 def _launch(
     machine: Machine, kernel: Path, initrd: Path | None, append: str | None, watch: Watch, tail: _Tail
 ) -> Launched:
-    try:
-        from irqframe.guest.aarch64 import launch
-
-        return launch(machine, kernel, initrd=initrd, append=append, virtual=True, console=tail, prepare=watch.prepare)
-    except ModuleNotFoundError as error:
-        raise IrqframeError(f"running code needs {error.name}: install irqframe[guest]") from error
+    return launch(machine, kernel, initrd=initrd, append=append, virtual=True, console=tail, prepare=watch.prepare)
 
 
 def _run(guest: Launched, watch: Watch, seconds: float) -> Ended:
