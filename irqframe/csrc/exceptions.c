@@ -1,9 +1,9 @@
-/* Exception entry to EL1: the Arm ARM, D1.3 "Exceptions". The emulator takes none by itself. */
+/* Exception entry to EL1: the Arm ARM, "Exception entry". The emulator takes none by itself. */
 #include "engine.h"
 
 #include <string.h>
 
-/* PSTATE as SPSR_ELx lays it out (Arm ARM, C5.2.18). */
+/* PSTATE as SPSR_ELx lays it out (Arm ARM, "SPSR_EL1"). */
 enum {
     PSTATE_EL1H = 5,
     PSTATE_EL_MASK = 0xC,
@@ -17,7 +17,7 @@ enum {
 /* A Cortex-A72 has no PAN (ID_AA64MMFR1_EL1.PAN is 0): PSTATE in the handler is always this. */
 enum { IN_HANDLER = PSTATE_EL1H | PSTATE_DAIF };
 
-/* Offsets into the vector table (Arm ARM, table D1-7): from where, then what. */
+/* Offsets into the vector table (Arm ARM, "Vector offsets from vector table base address"): from where, then what. */
 enum { FROM_EL1T = 0x000, FROM_EL1H = 0x200, FROM_EL0 = 0x400, FROM_EL0_32 = 0x600, SYNC = 0x000, IRQ = 0x080, FIQ = 0x100 };
 
 /* Exception classes of ESR_ELx (Arm ARM, "ESR_EL1"). */
@@ -96,7 +96,7 @@ bool takes_interrupt(Engine *engine)
 
 void enter_interrupt(Engine *engine)
 {
-    /* FIQ first: the choice is the implementation's (Arm ARM, D1.3.5 "Prioritization and recognition of interrupts"). */
+    /* FIQ first: the choice is the implementation's (Arm ARM, "Prioritization and recognition of interrupts"). */
     bool fiq = engine->lines & LINE_FIQ && !(read_pstate(engine) & PSTATE_F);
     take(engine, fiq ? "fiq" : "irq", 0, fiq ? FIQ : IRQ);
 }

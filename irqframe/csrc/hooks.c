@@ -14,8 +14,8 @@ enum { CRM_VIRTUAL = 1 << 3, EL_AND_WIDTH = 0xF };
 
 enum { ISR_I = 1 << 7, ISR_F = 1 << 6, TICK_NS = 16, EL0_OP1 = 3 };
 
-/* Maintenance that reaches the other CPUs (Arm ARM, C5.5 and C5.3): TLBI by CRm 3, or 1 for the outer shareable
- * variants; IC IALLUIS; IC IVAU. */
+/* Maintenance that reaches the other CPUs (Arm ARM, "A64 system instructions for TLB maintenance" and
+ * "... for cache maintenance"): TLBI by CRm 3, or 1 for the outer shareable variants; IC IALLUIS; IC IVAU. */
 enum { SYS_IC = 7, SYS_TLBI = 8, TLBI_IS = 3, TLBI_OS = 1, IC_ALL_IS = 1, IC_VA = 5, IC_VA_OP1 = 3 };
 
 static int64_t monotonic_ns(void)
@@ -79,7 +79,7 @@ static uint32_t encoding_of(const UcCpReg *reg)
 }
 
 /* What EL0 is kept from is left to the CPU, which takes the exception: of the timer what CNTKCTL_EL1 says, of all else
- * what has another op1 than 3 (Arm ARM, "CNTKCTL_EL1" and D12.1 "op1"). */
+ * what has another op1 than 3 (Arm ARM, "CNTKCTL_EL1" and "op1"). */
 static bool is_trapped(Engine *engine, uint32_t encoding)
 {
     if (read_pstate(engine) & EL_AND_WIDTH)

@@ -124,7 +124,7 @@ class MmioClaim:
 
 
 class SysregEncoding(NamedTuple):
-    """An AArch64 system register as MRS and MSR name it (Arm ARM, C5.2 "MRS")."""
+    """An AArch64 system register as MRS and MSR name it (Arm ARM, "MRS")."""
 
     op0: int
     op1: int

@@ -1,6 +1,6 @@
 """Devices inside the VM that inject through the flow: the two generic timers and the PMU of a vCPU.
 
-A timer's line is high while it is enabled, not masked, and its compare value is not in the future (Arm ARM, D11.2.4
+A timer's line is high while it is enabled, not masked, and its compare value is not in the future (Arm ARM,
 "Operation of the CompareValue views of the timers"). The counter counts nanoseconds of the VM's clock.
 
 If the irqchip maps host interrupts, a timer is *direct*: its physical line takes a host interrupt, which stays active

@@ -39,7 +39,7 @@ TIMERS: Final = frozenset({CNTP_TVAL_EL0, CNTP_CTL_EL0, CNTP_CVAL_EL0, CNTV_TVAL
 
 GENERIC_TIMER: Final = COUNTERS | TIMERS
 
-#: Register -> the bit of CNTKCTL_EL1 without which EL0 is trapped (Arm ARM, D13.11.15 "CNTKCTL_EL1").
+#: Register -> the bit of CNTKCTL_EL1 without which EL0 is trapped (Arm ARM, "CNTKCTL_EL1").
 EL0_GATE: Final = {
     CNTPCT_EL0: 1 << 0,
     CNTVCT_EL0: 1 << 1,
@@ -51,7 +51,7 @@ EL0_GATE: Final = {
     CNTP_CVAL_EL0: 1 << 9,
 }
 
-#: op1 of the registers that EL0 may name at all (Arm ARM, D12.1 "op1").
+#: op1 of the registers that EL0 may name at all (Arm ARM, "op1").
 EL0_OP1: Final = 3
 
 _IS_MOVE: Final = 0xFFD00000
@@ -84,7 +84,7 @@ def maintenance(op0: int, op1: int, crn: int, crm: int, op2: int) -> str:
     return "code" if (op0, op1, crn, crm, op2) in _CODE_OPERATIONS else ""
 
 
-#: CRm of TLBI ...IS and ...OS (C5.5 "A64 system instructions for TLB maintenance").
+#: CRm of TLBI ...IS and ...OS (Arm ARM, "A64 system instructions for TLB maintenance").
 _SHARED: Final = frozenset({3, 1})
-#: IC IALLUIS; IC IVAU (Arm ARM, C5.3 "A64 system instructions for cache maintenance").
+#: IC IALLUIS; IC IVAU (Arm ARM, "A64 system instructions for cache maintenance").
 _CODE_OPERATIONS: Final = frozenset({(1, 0, 7, 1, 0), (1, 3, 7, 5, 1)})

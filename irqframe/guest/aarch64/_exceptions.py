@@ -1,4 +1,4 @@
-"""Exceptions into EL1, which Unicorn reports and does not take (Arm ARM, D1.10 "Exception entry").
+"""Exceptions into EL1, which Unicorn reports and does not take (Arm ARM, "Exception entry").
 
 1. The vector is VBAR_EL1 + one of four bases, by where the exception comes from, + one of three offsets, by its kind.
 2. ELR_EL1, SPSR_EL1 and, but for interrupts, ESR_EL1 are written; FAR_EL1 for aborts alone.
@@ -20,7 +20,7 @@ from unicorn.unicorn_py3.unicorn import uclib
 from irqframe.guest.aarch64 import _registers as reg
 from irqframe.guest.aarch64._encodings import SPSR_EL1
 
-#: PSTATE.M[3:0] -> offset of the four vectors (Arm ARM, table D1-7 "Vector offsets from vector table base address").
+#: PSTATE.M[3:0] -> offset of the four vectors (Arm ARM, "Vector offsets from vector table base address").
 VECTOR_BASES: Final = {0x0: 0x400, 0x4: 0x000, 0x5: 0x200}
 VECTOR_IRQ: Final = 0x80
 VECTOR_FIQ: Final = 0x100
@@ -33,7 +33,7 @@ _EL1H: Final = 0x5
 PSTATE_I: Final = 1 << 7
 PSTATE_F: Final = 1 << 6
 
-# ESR_ELx (Arm ARM, D13.2.37): exception class, 32-bit instruction, and the fields of an abort.
+# ESR_ELx (Arm ARM, "ESR_EL1"): exception class, 32-bit instruction, and the fields of an abort.
 EC_SHIFT: Final = 26
 EC_FETCH_ABORT: Final = 0x20
 EC_DATA_ABORT: Final = 0x24

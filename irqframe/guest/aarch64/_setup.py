@@ -22,9 +22,9 @@ from irqframe.guest.aarch64._frames import PAGE
 from irqframe.guest.aarch64._registers import PC, Registers
 
 SCR_NS_HCE_RW: Final = 1 << 0 | 1 << 8 | 1 << 10
-"""SCR_EL3: lower levels are Non-secure, HVC is enabled, EL2 is AArch64 (Arm ARM, D13.2.110 "SCR_EL3")."""
+"""SCR_EL3: lower levels are Non-secure, HVC is enabled, EL2 is AArch64 (Arm ARM, "SCR_EL3")."""
 HCR_RW: Final = 1 << 31
-"""HCR_EL2: EL1 is AArch64 (Arm ARM, D13.2.47 "HCR_EL2")."""
+"""HCR_EL2: EL1 is AArch64 (Arm ARM, "HCR_EL2")."""
 MPIDR_RES1: Final = 1 << 31
 
 _SVC: Final = 0xD4000001

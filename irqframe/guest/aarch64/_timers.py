@@ -1,6 +1,6 @@
 """The registers of the generic timer's EL1 timers: CTL, CVAL and TVAL of the virtual and the physical one.
 
-Source: Arm ARM, D11.2 "The AArch64 view of the Generic Timer". The timer itself, its line and its INTID are the VM's
+Source: Arm ARM, "The AArch64 view of the Generic Timer". The timer itself, its line and its INTID are the VM's
 (`irqframe.vm.Timer`); this is how code programs it.
 
 1. CVAL is compared with its own counter: the virtual one, or the physical one, which in real time is ahead of the VM's

@@ -24,7 +24,7 @@ def _system(l_bit: int, op0: int, op1: int, crn: int, crm: int, op2: int, rt: in
 
 
 class A64:
-    """Encodings (Arm ARM, C6.2 "Alphabetical list of A64 base instructions"); 31 is SP or XZR, as there."""
+    """Encodings (Arm ARM, "Alphabetical list of A64 base instructions"); 31 is SP or XZR, as there."""
 
     NOP = 0xD503201F
     WFE = 0xD503205F
@@ -199,7 +199,7 @@ VIRTUAL = 0x80000000
 """A page that page tables map, EL0's too."""
 DEVICE = 0x09000000
 
-# Descriptors (Arm ARM, D5.3): a table, a block of EL1's, a page of EL0's.
+# Descriptors (Arm ARM, "VMSAv8-64 translation table format descriptors"): a table, a block of EL1's, a page of EL0's.
 TABLE = 3
 BLOCK = 1 << 10 | 1
 USER_PAGE = 1 << 10 | 1 << 6 | 3

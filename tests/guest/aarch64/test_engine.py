@@ -138,7 +138,7 @@ def test_a_masked_interrupt_is_not_taken(guest: Any, a64: Any, line: int, masked
 @pytest.mark.parametrize("mode", [EL0T, EL1T, EL1H])
 @pytest.mark.parametrize(("line", "vector"), [(IRQ, 0x80), (FIQ, 0x100)])
 def test_the_vector_of_an_interrupt(guest: Any, a64: Any, mode: int, line: int, vector: int) -> None:
-    """Arm ARM, table D1-7."""
+    """Arm ARM, "Vector offsets from vector table base address"."""
     guest.enter(mode, 0x100, a64.b(0), masked=0)
     guest.engine.lines = line
     assert guest.engine.run(100) is Stop.WFI

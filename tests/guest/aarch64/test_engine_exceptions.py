@@ -17,7 +17,7 @@ NOWHERE = 0x1000
 EL0T, EL1T, EL1H = 0x0, 0x4, 0x5
 FLAGS = 0xF << 28
 
-#: PSTATE.M -> offset of the synchronous vector (Arm ARM, table D1-7).
+#: PSTATE.M -> offset of the synchronous vector (Arm ARM, "Vector offsets from vector table base address").
 SYNCHRONOUS = {EL1T: 0x000, EL1H: 0x200, EL0T: 0x400}
 MODES = pytest.mark.parametrize("mode", SYNCHRONOUS, ids=["el1t", "el1h", "el0"])
 

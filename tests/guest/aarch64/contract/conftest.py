@@ -19,7 +19,8 @@ NOWHERE = 0x1000
 SCR = (3, 6, 1, 1, 0)
 HCR = (3, 4, 1, 1, 0)
 
-# A table descriptor, and a block that EL1 may read, write and execute (Arm ARM, D5.3).
+# A table descriptor, and a block that EL1 may read, write and execute (Arm ARM,
+# "VMSAv8-64 translation table format descriptors").
 TABLE = 3
 BLOCK = 1 << 10 | 1
 
