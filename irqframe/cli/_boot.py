@@ -51,7 +51,7 @@ _WORDS: Final = {
     "test": "the guest ended its test",
     "until": "the text of --until was printed",
     "died": "the guest died",
-    "timeout": "the time of --timeout is over",
+    "timeout": "timeout",
     "interrupted": "interrupted",
 }
 
@@ -60,7 +60,7 @@ _WORDS: Final = {
 @MACHINE
 @irqchip_option
 @reading_options
-@click.option("--kernel", metavar="FILE", required=True, help="The program: an arm64 Image, or an ELF file.")
+@click.option("--kernel", metavar="FILE", required=True, help="The program: an arm64 Image, an ELF file or a raw .bin.")
 @click.option("--initrd", metavar="FILE", help="The initial RAM disk.")
 @click.option("--append", metavar="TEXT", help="The command line, in place of the tree's.")
 @click.option("--smp", metavar="N", type=click.IntRange(1), help="Give the machine so many CPUs.")

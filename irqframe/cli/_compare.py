@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @MACHINE
 @click.option("--irqchip", "irqchips", metavar="NAMES", required=True, help="The irqchips, separated by commas.")
 @reading_options
-@click.option("--kernel", metavar="FILE", help="Run this program, an arm64 Image or ELF, in place of the workload.")
+@click.option("--kernel", metavar="FILE", help="Run this program, of a kind that boot takes, in place of the workload.")
 @click.option("--initrd", metavar="FILE", help="The kernel's initial RAM disk.")
 @click.option("--append", metavar="TEXT", help="The command line; for the workload, in place of what --count says.")
 @click.option("--smp", metavar="N", type=click.IntRange(1), help="Give the machine so many CPUs.")

@@ -139,4 +139,4 @@ def test_until_and_timeout(boot: Callable[..., subprocess.CompletedProcess[str]]
     assert boot("--until", "Booting Linux on physical CPU").returncode == 0
     done = boot("--timeout=2", "--until", "a text that does not come")
     assert done.returncode == 5
-    assert done.stdout.rstrip().endswith("ended: the time of --timeout is over: 2 s are over")
+    assert done.stdout.rstrip().endswith("ended: timeout: 2 s are over")

@@ -66,7 +66,7 @@ def launch(
 
     Args:
         machine: what to make.
-        kernel: file of the program: an arm64 Image or an ELF file.
+        kernel: file of the program: an arm64 Image, an ELF file or a raw binary whose name ends in .bin.
         initrd: file of its initial RAM disk.
         append: its command line; None: that of the tree.
         virtual: whether time is counted in instructions, which makes runs repeatable; else it is the host's.
