@@ -71,7 +71,6 @@ class Terminal:
 
     Args:
         descriptor: of the terminal.
-
     """
 
     def __init__(self, descriptor: int) -> None:

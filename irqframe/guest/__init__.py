@@ -1,4 +1,7 @@
-"""Who runs on the vCPUs: scripted guests, the drivers that irqchips bring for them, and their workload."""
+"""Who runs on the vCPUs: scripted guests, the drivers that irqchips bring for them, and their workload.
+
+What is told of any guest when it has ended is here too; real code has its own packages below.
+"""
 
 from irqframe.guest._account import Account
 from irqframe.guest._autopsy import Body, DeadCpu, Left, autopsy

@@ -21,15 +21,7 @@ from unicorn.unicorn_py3.unicorn import uclib
 from irqframe.guest.aarch64 import _callbacks as on
 from irqframe.guest.aarch64 import _registers as reg
 from irqframe.guest.aarch64._engine import FIQ, IRQ, RECENT, Engine, Exits, Stop
-from irqframe.guest.aarch64._exceptions import (
-    KINDS,
-    PSTATE_F,
-    PSTATE_I,
-    STORM,
-    VECTOR_FIQ,
-    VECTOR_IRQ,
-    Exceptions,
-)
+from irqframe.guest.aarch64._exceptions import KINDS, PSTATE_F, PSTATE_I, STORM, VECTOR_FIQ, VECTOR_IRQ, Exceptions
 from irqframe.guest.aarch64._frames import whole_pages
 from irqframe.guest.aarch64._power import Power
 from irqframe.guest.aarch64._sysregs import SystemRegisters
