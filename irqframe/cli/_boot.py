@@ -266,7 +266,7 @@ def _found(guest: Launched, ended: Ended) -> _Found:
         interrupt_rows(machine, vm, lines),
         count_traps(vm).since(TrapCounts()),
         counted,
-        autopsy(vm, engines, names_of) if _code(ended, "") == DIED else (),
+        autopsy(vm, engines, names_of) if ended.reason.value == "timeout" or _code(ended, "") == DIED else (),
         sum(engine.executed for engine in engines),
     )
 
@@ -277,11 +277,11 @@ def _print(machine: Machine, quirks: list[str], found: _Found, hidden: tuple[str
     print_counts(found.traps, found.rows, found.counters)
     if hidden:
         click.echo(f"hidden from the guest, because nothing serves them: {_listed(hidden)}")
+    why = _WORDS[ended.reason.value] + (f": {ended.text}" if ended.text else "")
     if found.remains:
-        print_remains(ended.text, found.remains)
+        print_remains(why, found.remains)
     else:
-        text = f": {ended.text}" if ended.text else ""
-        click.echo(f"ended: {_WORDS[ended.reason.value]}{text}")
+        click.echo(f"ended: {why}")
 
 
 def _listed(paths: tuple[str, ...]) -> str:

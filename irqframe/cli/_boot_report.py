@@ -1,4 +1,4 @@
-"""What `irqframe boot` prints when the guest has ended: interrupts and traps, and of a guest that died, its remains."""
+"""What `irqframe boot` prints when the guest has ended: interrupts and traps, and where one stood that got nowhere."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def print_counts(traps: TrapCounts, rows: Sequence[InterruptRow], counters: Sequ
 
 
 def print_remains(reason: str, cpus: Iterable[DeadCpu]) -> None:
-    """What is found of a guest that died."""
-    click.echo(f"\nthe guest died: {reason}")
+    """Where the guest stood, that died or whose time was over."""
+    click.echo(f"\n{reason}")
     for cpu in cpus:
         for line in _remains(cpu):
             click.echo(line)
@@ -86,7 +86,7 @@ def boot_json(
             for row in rows
         ],
         "traps": json_traps(traps),
-        "died": [_json_cpu(cpu) for cpu in remains],
+        "cpus": [_json_cpu(cpu) for cpu in remains],
         "timing": dict(timing),
     }
 

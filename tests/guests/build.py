@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 HERE: Final = Path(__file__).parent
-PACKAGED: Final = HERE.parents[1] / "irqframe" / "guest" / "aarch64" / "images"
+PACKAGED: Final = HERE.parents[1] / "irqframe" / "guest" / "compare"
 """Where the package has its image."""
 PREFIX: Final = "aarch64-linux-gnu-"
 

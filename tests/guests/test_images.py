@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGED = Path(__file__).parents[2] / "irqframe" / "guest" / "aarch64" / "images" / "workload.img"
+PACKAGED = Path(__file__).parents[2] / "irqframe" / "guest" / "compare" / "workload.img"
 COMPILER = "12.2.0"
 
 

@@ -116,7 +116,7 @@ def measure(machine: Machine, program: Program, count: int = 100) -> Measured:
     with ExitStack() as stack:
         kernel, append = program.kernel, program.append
         if kernel is None:
-            image = files("irqframe.guest.aarch64") / "images" / WORKLOAD
+            image = files("irqframe.guest.compare") / WORKLOAD
             kernel = stack.enter_context(as_file(image))
             append = f"n={count} handled" if append is None else append
         guest = _launch(machine, kernel, program.initrd, append, watch, tail)
