@@ -90,7 +90,9 @@ def _routes(gic: Distributor, saved: object) -> dict[int, int]:
     for name in saved:
         if name not in known:
             raise _saved.refusal("routes", "INTIDs of SPIs", name)
-    return {known[name]: _saved.number(saved, name, ROUTE_MASK) for name in saved}
+        if not _saved.number(saved, name, ROUTE_MASK):
+            raise _saved.refusal(f"routes[{name}]", "a route that is not 0, which is left out", 0)
+    return {known[name]: saved[name] for name in saved}
 
 
 def restore_cpu(cpu: CpuInterface, saved: Mapping[str, Any]) -> None:

@@ -9,9 +9,11 @@ import copy
 import json
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from irqframe.errors import VmError
 from irqframe.flow import Source, SourceKind, Trigger
 
 MOST = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -306,3 +308,11 @@ def test_what_an_intid_is_and_what_waits(board: Any) -> None:
     assert taken == 20 and flow.call("waiting", cpus[1]) == {20: "pending, active", 40: "pending"}
     made.line(20, 0, cpu=1)
     assert flow.call("waiting", cpus[1])[20] == "active"
+
+
+def test_a_route_of_0_is_not_in_a_saved_state(board: Any) -> None:
+    made = board(2).on()
+    state = json.loads(json.dumps(made.vm.save_state()))
+    state["shared"]["routes"]["63"] = 0
+    with pytest.raises(VmError, match=r"routes\[63\]"):
+        made.vm.restore_state(state)
