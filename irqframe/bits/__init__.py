@@ -1,19 +1,39 @@
-"""The fast-path bitmap core: the state of one interrupt target, under three orders of delivery."""
+"""The fast-path bitmap core: the state of one interrupt target, under three orders of delivery, and their replay.
 
-from irqframe.bits._fifo import Fifo
-from irqframe.bits._lowest import LowestFirst
-from irqframe.bits._priority import PRIORITIES, Priority
+There are two makes that do the same: a compiled one, and `irqframe.bits.pure`. What stands here is the compiled one
+where it was built and IRQFRAME_PURE is not set to 1.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from irqframe.bits._make import is_compiled
+from irqframe.bits._priority import PRIORITIES
+from irqframe.bits._records import BadRecordError, Op, Refusal
 from irqframe.bits._target import ACTIVE, GROUP_OFF, MASKED, PENDING, UNTARGETED, Target
+
+MAKE: Final = "compiled" if is_compiled() else "python"
+"""Which make this is."""
+
+# To a type checker both are the one in Python, which is the reference.
+if TYPE_CHECKING or MAKE == "python":
+    from irqframe.bits.pure import Fifo, LowestFirst, Priority, replay
+else:
+    from irqframe.bits._compiled import Fifo, LowestFirst, Priority, replay
 
 __all__ = [
     "ACTIVE",
     "GROUP_OFF",
+    "MAKE",
     "MASKED",
     "PENDING",
     "PRIORITIES",
     "UNTARGETED",
+    "BadRecordError",
     "Fifo",
     "LowestFirst",
+    "Op",
     "Priority",
+    "Refusal",
     "Target",
+    "replay",
 ]

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from irqframe.bits._target import MASKED, PENDING, Target
+from irqframe.bits._saved import read_order
+from irqframe.bits._target import MASKED, Target
 
 
 class Fifo(Target):
@@ -64,10 +65,4 @@ class Fifo(Target):
         self._turns.clear()
 
     def _checked_order(self, saved: Mapping[str, Any], state: bytes) -> list[int]:
-        order = saved.get("order")
-        deliverable = [intid for intid, byte in enumerate(state) if byte == PENDING]
-        if not isinstance(order, list) or not all(type(intid) is int for intid in order):
-            raise ValueError("'order' must be a list of INTIDs")
-        if sorted(order) != deliverable:
-            raise ValueError("'order' must name every deliverable interrupt once")
-        return list(order)
+        return read_order(saved, super()._checked_order(saved, state))

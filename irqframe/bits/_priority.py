@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from heapq import heapify, heappop, heappush
 from typing import Any, Final
 
-from irqframe.bits._target import MASKED, PENDING, Target
+from irqframe.bits._saved import read_priority
+from irqframe.bits._target import MASKED, PENDING, STATE_BITS, Target, no_intid
 
 PRIORITIES: Final = 256
 """Priority values are 0 (most urgent) to 255."""
@@ -33,7 +34,7 @@ class Priority(Target):
         self._waiting: dict[int, int] = {}
         self._used = 0
 
-    def set_priority(self, intid: int, priority: int) -> None:
+    def set_priority(self, intid: int, priority: int, /) -> None:
         """Give an interrupt a priority; one that waits moves to its new place.
 
         Args:
@@ -45,13 +46,15 @@ class Priority(Target):
         """
         if not 0 <= priority < PRIORITIES:
             raise ValueError(f"priority {priority} is not in 0..{PRIORITIES - 1}")
-        if self.priority[intid] == priority:
-            return
-        waits = self.state[intid] == PENDING
-        if waits:
+        if intid < 0:
+            raise no_intid(intid)
+        priorities = self.priority
+        before = priorities[intid]
+        priorities[intid] = priority
+        if self.state[intid] == PENDING and before != priority:
+            priorities[intid] = before
             self._leave(intid)
-        self.priority[intid] = priority
-        if waits:
+            priorities[intid] = priority
             self._enter(intid)
 
     def first(self) -> int:
@@ -82,13 +85,7 @@ class Priority(Target):
         Raises:
             ValueError: if it does not fit; nothing has changed then.
         """
-        text = saved.get("priority") if isinstance(saved, Mapping) else None
-        try:
-            priority = bytes.fromhex(text) if isinstance(text, str) else b""
-        except ValueError:
-            priority = b""
-        if len(priority) != len(self.priority):
-            raise ValueError(f"'priority' must be a string of {2 * len(self.priority)} hexadecimal digits")
+        priority = read_priority(saved, len(self.priority))
         before = bytes(self.priority)
         self.priority[:] = priority
         try:
@@ -96,6 +93,22 @@ class Priority(Target):
         except ValueError:
             self.priority[:] = before
             raise
+
+    def replace(self, state: bytes | bytearray, priority: bytes | bytearray, /) -> None:
+        """Give every interrupt another byte and another priority, which costs less than to change many; uncounted.
+
+        Raises:
+            ValueError: if there is not one of each for every interrupt, or a byte has bits that mean nothing; nothing
+                has changed then.
+        """
+        if len(priority) != len(self.priority):
+            raise ValueError("there must be a priority for every interrupt")
+        if len(state) != len(self.state):
+            raise ValueError("there must be a state byte for every interrupt")
+        if max(state, default=0) > STATE_BITS:
+            raise ValueError("a state byte has bits that mean nothing")
+        self.priority[:] = priority
+        self._take(state, [intid for intid, byte in enumerate(state) if byte == PENDING])
 
     def reset(self) -> None:
         """As `Target.reset`; every priority is 0."""

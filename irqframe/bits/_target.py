@@ -5,14 +5,18 @@
 2. `deliverable` counts these bytes. The target signals while it is not 0: no scan tells that.
 3. The order of delivery is the policy's, a subclass: it hears of every interrupt that becomes deliverable (`_enter`)
    and that ceases to be (`_leave`).
-4. INTIDs are the caller's to check: 0 to size - 1. A larger one raises IndexError and changes nothing.
+4. INTIDs are 0 to size - 1. Any other raises IndexError, what is no integer TypeError, bits that mean nothing
+   ValueError; nothing has changed then.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from operator import index
 from typing import Any, Final
+
+from irqframe.bits._saved import read_counts, read_state
 
 PENDING: Final = 1
 """The interrupt is latched, or its line is high."""
@@ -25,6 +29,9 @@ UNTARGETED: Final = 8
 GROUP_OFF: Final = 16
 """Its group is disabled in the distributor (GIC)."""
 
+MOST_INTIDS: Final = 1 << 24
+"""INTIDs of a target: no interrupt controller has wider numbers."""
+
 STATE_BITS: Final = PENDING | MASKED | ACTIVE | UNTARGETED | GROUP_OFF
 
 
@@ -36,7 +43,7 @@ class Target(ABC):
         initial: every interrupt's byte at first and after `reset`; not PENDING alone, which would be deliverable.
 
     Raises:
-        ValueError: if `initial` is PENDING, or has bits that mean nothing.
+        ValueError: if `initial` is PENDING or has bits that mean nothing, or there are too many INTIDs.
 
     Attributes:
         state: the bytes; read them as you like, change them through the methods only.
@@ -49,8 +56,10 @@ class Target(ABC):
     __slots__ = ("_initial", "coalesced", "deliverable", "delivered", "raised", "state")
 
     def __init__(self, size: int, initial: int = MASKED) -> None:
-        if initial == PENDING or initial & ~STATE_BITS:
-            raise ValueError(f"initial {initial:#x} is deliverable, or no state byte")
+        if initial & ~STATE_BITS or initial == PENDING:
+            raise ValueError(f"initial {initial} is deliverable, or no state byte")
+        if not 0 <= index(size) <= MOST_INTIDS:
+            raise ValueError(f"size {size} is not in 0..{MOST_INTIDS}")
         self._initial = initial
         self.state = bytearray([initial]) * size
         self.deliverable = 0
@@ -62,7 +71,7 @@ class Target(ABC):
     def first(self) -> int:
         """The interrupt to deliver next, -1 if none is deliverable."""
 
-    def set(self, intid: int, bits: int) -> int:
+    def set(self, intid: int, bits: int, /) -> int:
         """Set bits in an interrupt's byte; nothing is counted.
 
         Args:
@@ -72,10 +81,14 @@ class Target(ABC):
         Returns:
             The byte as it was before.
         """
+        if intid < 0:
+            raise no_intid(intid)
         state = self.state
         before = state[intid]
         after = before | bits
         if after != before:
+            if after > STATE_BITS:
+                raise ValueError(f"{bits} has bits that mean nothing")
             state[intid] = after
             if after == PENDING:
                 self.deliverable += 1
@@ -85,7 +98,7 @@ class Target(ABC):
                 self._leave(intid)
         return before
 
-    def clear(self, intid: int, bits: int) -> int:
+    def clear(self, intid: int, bits: int, /) -> int:
         """Clear bits in an interrupt's byte; nothing is counted.
 
         Args:
@@ -95,6 +108,8 @@ class Target(ABC):
         Returns:
             The byte as it was before.
         """
+        if intid < 0:
+            raise no_intid(intid)
         state = self.state
         before = state[intid]
         after = before & ~bits
@@ -108,30 +123,53 @@ class Target(ABC):
                 self._leave(intid)
         return before
 
-    def test(self, intid: int, bits: int) -> bool:
+    def test(self, intid: int, bits: int, /) -> bool:
         """Whether any of `bits` is set in the interrupt's byte."""
+        if intid < 0:
+            raise no_intid(intid)
         return bool(self.state[intid] & bits)
 
-    def pend(self, intid: int) -> bool:
+    # The next three are `set` and `clear` without their calls: they are what every interrupt pays.
+
+    def pend(self, intid: int, /) -> bool:
         """Raise an interrupt, and count it.
 
         Returns:
             True if it became pending, False if it was: the two coalesce.
         """
-        before = self.set(intid, PENDING)
+        if intid < 0:
+            raise no_intid(intid)
+        before = self.state[intid]
         self.raised += 1
         if before & PENDING:
             self.coalesced += 1
             return False
+        self.state[intid] = before | PENDING
+        if not before:
+            self.deliverable += 1
+            self._enter(intid)
         return True
 
-    def mask(self, intid: int) -> None:
+    def mask(self, intid: int, /) -> None:
         """Keep an interrupt from being delivered."""
-        self.set(intid, MASKED)
+        if intid < 0:
+            raise no_intid(intid)
+        before = self.state[intid]
+        self.state[intid] = before | MASKED
+        if before == PENDING:
+            self.deliverable -= 1
+            self._leave(intid)
 
-    def unmask(self, intid: int) -> None:
+    def unmask(self, intid: int, /) -> None:
         """Undo `mask`; an interrupt that is pending becomes deliverable."""
-        self.clear(intid, MASKED)
+        if intid < 0:
+            raise no_intid(intid)
+        before = self.state[intid]
+        if before & MASKED:
+            self.state[intid] = before & ~MASKED
+            if before == PENDING | MASKED:
+                self.deliverable += 1
+                self._enter(intid)
 
     def acknowledge(self) -> int:
         """Hand out the next interrupt: it is no longer pending, and masked until `unmask` (rVIC's one-shot rule).
@@ -168,13 +206,14 @@ class Target(ABC):
         Raises:
             ValueError: if it does not fit; nothing has changed then.
         """
-        if not isinstance(saved, Mapping):
-            raise ValueError(f"a saved target is a mapping, not {type(saved).__name__}")
-        state = _state_bytes(saved.get("state"), len(self.state))
-        counts = tuple(_count(saved, name) for name in ("raised", "coalesced", "delivered"))
+        state = read_state(saved, len(self.state), STATE_BITS)
+        counts = read_counts(saved)
         order = self._checked_order(saved, state)
-        self.state[:] = state
+        self._take(state, order)
         self.raised, self.coalesced, self.delivered = counts
+
+    def _take(self, state: bytes | bytearray, order: list[int]) -> None:
+        self.state[:] = state
         self._forget()
         self._rebuild(order)
 
@@ -200,22 +239,6 @@ class Target(ABC):
             self._enter(intid)
 
 
-def _state_bytes(text: object, size: int) -> bytes:
-    if not isinstance(text, str):
-        raise ValueError(f"'state' must be a string of {2 * size} hexadecimal digits, not {type(text).__name__}")
-    try:
-        state = bytes.fromhex(text)
-    except ValueError:
-        raise ValueError(f"'state' must be a string of {2 * size} hexadecimal digits") from None
-    if len(state) != size:
-        raise ValueError(f"'state' holds {len(state)} interrupts, expected {size}")
-    if any(byte & ~STATE_BITS for byte in state):
-        raise ValueError("'state' has a byte with bits that mean nothing")
-    return state
-
-
-def _count(saved: Mapping[str, Any], name: str) -> int:
-    value = saved.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{name!r} must be a count, not {value!r}")
-    return value
+def no_intid(intid: int) -> IndexError:
+    """What a negative INTID raises; it would count from the end of the bytes."""
+    return IndexError(f"there is no INTID {intid}")

@@ -84,11 +84,8 @@ class LpiSet(Priority):
 
     def _configure_anew(self) -> None:
         """Take over every byte of the configuration table as it was last read."""
-        self.priority[:] = self._table.translate(_PRIORITIES)
         state = _number(self.state.translate(_IS_PENDING)) | _number(self._table.translate(_MASKS))
-        self.state[:] = state.to_bytes(MOST_LPIS, "little")
-        self._forget()
-        self._rebuild([index for index, byte in enumerate(self.state) if byte == PENDING])
+        self.replace(state.to_bytes(MOST_LPIS, "little"), self._table.translate(_PRIORITIES))
 
     def add(self, index: int, byte: int) -> None:
         """An LPI that is not pending becomes so; `byte` is its configuration."""
