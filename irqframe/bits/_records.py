@@ -68,8 +68,8 @@ _MEANING: Final = (
 
 RECORD: Final = Struct("<BBHI")
 """A record as bytes."""
-RESULT: Final = Struct("=i")
-"""A result as bytes."""
+RESULT: Final = 4
+"""Bytes of a result."""
 
 
 class BadRecordError(ValueError):

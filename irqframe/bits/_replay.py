@@ -56,7 +56,7 @@ def run(targets: Sequence[Any], records: Any, out: Any) -> tuple[int, int]:
     """
     targets = tuple(targets)
     with ExitStack() as held:
-        results = None if out is None else _flat(held, out, writable=True)
+        results = None if out is None else _results(held, out)
         try:
             view = _flat(held, records, writable=False)
         except TypeError:
@@ -75,30 +75,43 @@ def _flat(held: ExitStack, buffer: Any, *, writable: bool) -> memoryview:
     return held.enter_context(view.cast("B") if view.nbytes else memoryview(b""))
 
 
-def _run(targets: tuple[Any, ...], records: Iterator[Fields], results: memoryview | None) -> tuple[int, int]:
-    room = None if results is None else len(results) // RESULT.size
+def _results(held: ExitStack, out: Any) -> memoryview:
+    """The whole numbers that there is room for."""
+    view = _flat(held, out, writable=True)
+    part = held.enter_context(view[: len(view) // RESULT * RESULT])
+    return held.enter_context(part.cast("i")) if part else part
+
+
+def _run(targets: tuple[Any, ...], records: Iterable[Fields], results: memoryview | None) -> tuple[int, int]:
+    room = None if results is None else len(results)
     count = len(targets)
-    done = 0
-    for op, value, vcpu, intid in records:
-        if op >= len(_OPERATIONS):
-            return done, Refusal.NO_OPERATION
-        if vcpu >= count:
-            return done, Refusal.NO_VCPU
-        if done == room:
-            return done, Refusal.NO_ROOM
-        target = targets[vcpu]
+    pend = [target.pend for target in targets]
+    acknowledge = [target.acknowledge for target in targets]
+    done = -1
+    for done, (op, value, vcpu, intid) in enumerate(records):
+        if op > _LAST or vcpu >= count or done == room:
+            break
         try:
-            result = _OPERATIONS[op](target, value, intid)
+            # The two that are most frequent need no call of ours.
+            if op == _PEND:
+                result = pend[vcpu](intid)
+            elif op == _ACKNOWLEDGE:
+                result = acknowledge[vcpu]()
+            else:
+                result = _OPERATIONS[op](targets[vcpu], value, intid)
         except IndexError:
-            if intid < len(target.state):
+            if intid < len(targets[vcpu].state):
                 raise
             return done, Refusal.NO_INTID
         except _RefusedError as refused:
             return done, refused.refusal
         if results is not None:
-            RESULT.pack_into(results, done * RESULT.size, result)
-        done += 1
-    return done, Refusal.NONE
+            results[done] = result
+    else:
+        return done + 1, Refusal.NONE
+    if op > _LAST:
+        return done, Refusal.NO_OPERATION
+    return done, Refusal.NO_VCPU if vcpu >= count else Refusal.NO_ROOM
 
 
 def _run_items(targets: tuple[Any, ...], items: Iterator[Any], results: memoryview | None) -> tuple[int, int]:
@@ -153,3 +166,6 @@ _DOES: Final[dict[Op, Callable[[Any, int, int], int]]] = {
     Op.SET_PRIORITY: _set_priority,
 }
 _OPERATIONS: Final = tuple(_DOES[op] for op in Op)
+_LAST: Final = len(_OPERATIONS) - 1
+_PEND: Final = int(Op.PEND)
+_ACKNOWLEDGE: Final = int(Op.ACKNOWLEDGE)

@@ -40,14 +40,6 @@ typedef struct {
 
 typedef struct Target Target;
 
-/* An operation of `replay`: the fields of its record, and what became of it. */
-typedef struct {
-    uint8_t op, value;
-    uint16_t vcpu;
-    uint32_t intid;
-    int32_t result;
-} Record;
-
 /* What an order of delivery brings, where no call may be inlined. */
 typedef struct {
     int (*reserve)(Target *, unsigned priority); /* memory for one that becomes deliverable; -1 if there is none */
@@ -56,7 +48,8 @@ typedef struct {
     void (*release)(Target *);
     void (*take)(Target *, const uint8_t *priorities); /* of every interrupt, none of which is deliverable; NULL if it has none */
     size_t (*held)(const Target *); /* bytes beside the object */
-    int (*apply)(Target *, Record *);
+    int32_t (*apply)(Target *, unsigned op, unsigned value, size_t intid);
+    size_t (*apply_many)(Target *const *, size_t targets, const uint8_t *records, size_t count, char *out);
 } Policy;
 
 /* What the module keeps. */
@@ -123,6 +116,15 @@ static inline unsigned bits_byte(const Target *target, size_t intid)
         byte |= (more->active >> at & 1) << 2 | (more->untargeted >> at & 1) << 3 | (more->group_off >> at & 1) << 4;
     }
     return byte;
+}
+
+/* The less common reasons not to deliver, of 64 interrupts. */
+static inline uint64_t bits_more(const Target *target, size_t intid)
+{
+    if (LIKELY(!target->more))
+        return 0;
+    const More *more = &target->more[intid >> 6];
+    return more->active | more->untargeted | more->group_off;
 }
 
 static inline void bits_flip(Target *target, size_t intid, unsigned changed)

@@ -57,15 +57,16 @@ static inline size_t select_next(const Target *target)
     return first;
 }
 
-static inline int set_level(Target *target, Record *record);
+static inline int32_t set_level(Target *target, size_t intid, unsigned level);
 
 #include "bits_methods.h"
 
-static inline int set_level(Target *target, Record *record)
+static inline int32_t set_level(Target *target, size_t intid, unsigned level)
 {
     (void)target;
-    (void)record;
-    return NO_PRIORITIES;
+    (void)intid;
+    (void)level;
+    return refused_as(NO_PRIORITIES);
 }
 
 static int fifo_reserve(Target *target, unsigned priority)
@@ -92,7 +93,7 @@ static size_t fifo_held(const Target *target)
     return ((const Fifo *)target)->links ? ((size_t)target->size + 1) * sizeof(Link) : 0;
 }
 
-static const Policy POLICY = {fifo_reserve, fifo_enter, fifo_forget, fifo_release, NULL, fifo_held, apply};
+static const Policy POLICY = {fifo_reserve, fifo_enter, fifo_forget, fifo_release, NULL, fifo_held, apply, apply_many};
 
 static PyObject *fifo_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {

@@ -1,7 +1,7 @@
 /* An ordered set of INTIDs: a bit each, a bit for each word of those that is not 0, and a bit for each word of these.
 
-   So the lowest member is three steps away however many INTIDs there are; beyond 262,144 of them the uppermost level has
-   several words, which are walked. */
+   So the lowest member is three steps away however many INTIDs there are; up to 4,096 of them the second level is one
+   word, and there is no third. Beyond 262,144 the third has several words, which are walked. */
 #ifndef IRQFRAME_BITS_INDEX_H
 #define IRQFRAME_BITS_INDEX_H
 
@@ -14,7 +14,7 @@ typedef struct {
 
 static inline size_t index_bytes(size_t size)
 {
-    size_t low = (size + 63) / 64, middle = (low + 63) / 64, top = (middle + 63) / 64;
+    size_t low = (size + 63) / 64, middle = (low + 63) / 64, top = middle > 1 ? (middle + 63) / 64 : 0;
     return sizeof(Index) + (low + middle + top) * sizeof(uint64_t);
 }
 
@@ -25,7 +25,7 @@ static inline Index *index_new(size_t size)
     if (index) {
         index->low = (uint32_t)((size + 63) / 64);
         index->middle = (index->low + 63) / 64;
-        index->top = (index->middle + 63) / 64;
+        index->top = index->middle > 1 ? (index->middle + 63) / 64 : 0;
     }
     return index;
 }
@@ -48,7 +48,7 @@ static inline void index_add(Index *index, size_t intid)
     word = &index->words[index->low + middle];
     before = *word;
     *word = before | bit_of(low);
-    if (!before)
+    if (!before && index->top)
         index->words[index->low + index->middle + (intid >> 18)] |= bit_of(middle);
 }
 
@@ -60,16 +60,16 @@ static inline void index_remove(Index *index, size_t intid)
     if (*word &= ~bit_of(intid))
         return;
     word = &index->words[index->low + middle];
-    if (*word &= ~bit_of(low))
+    if ((*word &= ~bit_of(low)) || !index->top)
         return;
     index->words[index->low + index->middle + (intid >> 18)] &= ~bit_of(middle);
 }
 
 static inline bool index_is_empty(const Index *index)
 {
-    const uint64_t *top = &index->words[index->low + index->middle];
-    for (size_t at = 0; at < index->top; at++)
-        if (top[at])
+    const uint64_t *word = &index->words[index->low + (index->top ? index->middle : 0)];
+    for (size_t left = index->top ? index->top : index->middle; left; left--)
+        if (*word++)
             return false;
     return true;
 }
@@ -77,13 +77,17 @@ static inline bool index_is_empty(const Index *index)
 /* The lowest member of a set that has one. */
 static inline size_t index_first(const Index *index)
 {
-    const uint64_t *top = &index->words[index->low + index->middle];
-    size_t at = 0;
-    while (!top[at]) {
-        at++;
-        BITS_ASSERT(at < index->top);
+    size_t middle = 0;
+    if (index->top) {
+        const uint64_t *top = &index->words[index->low + index->middle];
+        size_t at = 0;
+        while (!top[at]) {
+            at++;
+            BITS_ASSERT(at < index->top);
+        }
+        middle = at << 6 | (size_t)__builtin_ctzll(top[at]);
     }
-    size_t middle = at << 6 | (size_t)__builtin_ctzll(top[at]);
+    BITS_ASSERT(index->words[index->low + middle]);
     size_t low = middle << 6 | (size_t)__builtin_ctzll(index->words[index->low + middle]);
     return low << 6 | (size_t)__builtin_ctzll(index->words[low]);
 }

@@ -41,15 +41,16 @@ static inline size_t select_next(const Target *target)
     return index_first(((const LowestFirst *)target)->ready);
 }
 
-static inline int set_level(Target *target, Record *record);
+static inline int32_t set_level(Target *target, size_t intid, unsigned level);
 
 #include "bits_methods.h"
 
-static inline int set_level(Target *target, Record *record)
+static inline int32_t set_level(Target *target, size_t intid, unsigned level)
 {
     (void)target;
-    (void)record;
-    return NO_PRIORITIES;
+    (void)intid;
+    (void)level;
+    return refused_as(NO_PRIORITIES);
 }
 
 static void lowest_enter(Target *target, size_t intid)
@@ -76,7 +77,7 @@ static size_t lowest_held(const Target *target)
     return ((const LowestFirst *)target)->ready ? index_bytes(target->size) : 0;
 }
 
-static const Policy POLICY = {lowest_reserve, lowest_enter, lowest_forget, lowest_release, NULL, lowest_held, apply};
+static const Policy POLICY = {lowest_reserve, lowest_enter, lowest_forget, lowest_release, NULL, lowest_held, apply, apply_many};
 
 static PyObject *lowest_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {

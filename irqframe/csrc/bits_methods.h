@@ -5,10 +5,12 @@
      enter(target, intid)     it became deliverable
      leave(target, intid)     it ceased to be
      select_next(target)      which is delivered next; there is one
-     set_level(target, record)  the operation SET_PRIORITY of a replay
+     set_level(target, intid, level)  the operation SET_PRIORITY of a replay, and its result
    The table of operations is in `irqframe/bits/_records.py`. */
 #include "bits.h"
 #include "bits_records.h"
+
+#include <string.h>
 
 /* Give an interrupt another byte. -1, and nothing has changed, if there is no memory for it; needs no GIL. */
 static inline int change(Target *target, size_t intid, unsigned before, unsigned after)
@@ -34,15 +36,23 @@ static inline int change(Target *target, size_t intid, unsigned before, unsigned
 /* 1 if it became pending, 0 if it was, -1 without memory. */
 static inline int pend(Target *target, size_t intid)
 {
-    unsigned before = bits_byte(target, intid);
-    if (before & PENDING) {
+    Word *word = &target->words[intid >> 6];
+    uint64_t bit = bit_of(intid);
+    BITS_ASSERT(intid < target->size);
+    if (word->pending & bit) {
         count_one(&target->raised);
         count_one(&target->coalesced);
         return 0;
     }
-    if (change(target, intid, before, before | PENDING))
-        return -1;
+    if (!((word->masked | bits_more(target, intid)) & bit)) {
+        if (reserve(target, intid))
+            return -1;
+        target->deliverable++;
+        enter(target, intid);
+    }
+    word->pending |= bit;
     count_one(&target->raised);
+    BITS_CHECK(target);
     return 1;
 }
 
@@ -52,10 +62,31 @@ static inline int change_bits(Target *target, size_t intid, unsigned set, unsign
     return change(target, intid, before, (before | set) & ~clear) ? -1 : (int)before;
 }
 
+/* The byte as it was before, -1 without memory. */
+static inline int unmask(Target *target, size_t intid)
+{
+    Word *word = &target->words[intid >> 6];
+    uint64_t bit = bit_of(intid);
+    int before = (int)bits_byte(target, intid);
+    if (!(word->masked & bit))
+        return before;
+    if (word->pending & ~bits_more(target, intid) & bit) {
+        if (reserve(target, intid))
+            return -1;
+        target->deliverable++;
+        enter(target, intid);
+    }
+    word->masked &= ~bit;
+    BITS_CHECK(target);
+    return before;
+}
+
 /* Of the interrupt that is next. */
 static inline void acknowledge(Target *target, size_t intid)
 {
-    bits_flip(target, intid, PENDING | MASKED);
+    Word *word = &target->words[intid >> 6];
+    word->pending &= ~bit_of(intid);
+    word->masked |= bit_of(intid);
     target->deliverable--;
     count_one(&target->delivered);
     leave(target, intid);
@@ -139,7 +170,7 @@ static PyObject *target_unmask(PyObject *self, PyObject *argument)
     size_t intid;
     if (named((Target *)self, argument, &intid))
         return NULL;
-    if (change_bits((Target *)self, intid, 0, MASKED) < 0)
+    if (unmask((Target *)self, intid) < 0)
         return PyErr_NoMemory();
     Py_RETURN_NONE;
 }
@@ -168,44 +199,67 @@ static PyObject *target_acknowledge(PyObject *self, PyObject *unused)
     return number;
 }
 
-/* One record; what it returns is why it was refused, with nothing changed. Needs no GIL. */
-static int apply(Target *target, Record *record)
+/* One record: its result, or why it was refused, with nothing changed. Needs no GIL. */
+static inline int32_t apply_inline(Target *target, unsigned op, unsigned value, size_t intid)
 {
-    size_t intid = record->intid;
-    if (record->op == OP_ACKNOWLEDGE || record->op == OP_FIRST) {
-        record->result = target->deliverable ? (int32_t)select_next(target) : -1;
-        if (record->op == OP_ACKNOWLEDGE && record->result >= 0)
-            acknowledge(target, (size_t)record->result);
-        return APPLIED;
+    int32_t result;
+    if (op == OP_ACKNOWLEDGE || op == OP_FIRST) {
+        if (!target->deliverable)
+            return -1;
+        size_t next = select_next(target);
+        if (op == OP_ACKNOWLEDGE)
+            acknowledge(target, next);
+        return (int32_t)next;
     }
-    if (record->op >= OPERATIONS)
-        return NO_OPERATION;
+    if (op >= OPERATIONS)
+        return refused_as(NO_OPERATION);
     if (intid >= target->size)
-        return NO_INTID;
-    switch (record->op) {
+        return refused_as(NO_INTID);
+    switch (op) {
     case OP_PEND:
-        record->result = pend(target, intid);
-        return record->result < 0 ? NO_MEMORY : APPLIED;
+        result = pend(target, intid);
+        break;
     case OP_UNMASK:
-        record->result = change_bits(target, intid, 0, MASKED);
-        return record->result < 0 ? NO_MEMORY : APPLIED;
+        result = unmask(target, intid);
+        break;
     case OP_MASK:
-        record->result = change_bits(target, intid, MASKED, 0);
-        return record->result < 0 ? NO_MEMORY : APPLIED;
+        result = change_bits(target, intid, MASKED, 0);
+        break;
     case OP_SET:
-        if (record->value > STATE_BITS)
-            return NO_BITS;
-        record->result = change_bits(target, intid, record->value, 0);
-        return record->result < 0 ? NO_MEMORY : APPLIED;
+        if (value > STATE_BITS)
+            return refused_as(NO_BITS);
+        result = change_bits(target, intid, value, 0);
+        break;
     case OP_CLEAR:
-        record->result = change_bits(target, intid, 0, record->value);
-        return record->result < 0 ? NO_MEMORY : APPLIED;
+        result = change_bits(target, intid, 0, value);
+        break;
     case OP_TEST:
-        record->result = (bits_byte(target, intid) & record->value) != 0;
-        return APPLIED;
+        return (bits_byte(target, intid) & value) != 0;
     default:
-        return set_level(target, record);
+        return set_level(target, intid, value);
     }
+    return result < 0 ? refused_as(NO_MEMORY) : result;
+}
+
+static int32_t apply(Target *target, unsigned op, unsigned value, size_t intid)
+{
+    return apply_inline(target, op, value, intid);
+}
+
+/* Records for targets that all have this order of delivery, up to the first that is refused: how many were done. */
+static size_t apply_many(Target *const *targets, size_t targets_count, const uint8_t *records, size_t count, char *out)
+{
+    for (size_t done = 0; done < count; done++) {
+        Record record = decode(records + done * RECORD);
+        if (record.vcpu >= targets_count)
+            return done;
+        int32_t result = apply_inline(targets[record.vcpu], record.op, record.value, record.intid);
+        if (result < -1)
+            return done;
+        if (out)
+            memcpy(out + done * RESULT, &result, RESULT);
+    }
+    return count;
 }
 
 #define TARGET_METHODS                                                                                                 \

@@ -70,7 +70,7 @@ static inline size_t select_next(const Target *target)
     return index_first(((const Priority *)target)->sets[first_level(target)]);
 }
 
-static inline int set_level(Target *target, Record *record);
+static inline int32_t set_level(Target *target, size_t intid, unsigned level);
 
 #include "bits_methods.h"
 
@@ -93,10 +93,9 @@ static int change_level(Target *target, size_t intid, unsigned level)
     return 0;
 }
 
-static inline int set_level(Target *target, Record *record)
+static inline int32_t set_level(Target *target, size_t intid, unsigned level)
 {
-    record->result = change_level(target, record->intid, record->value);
-    return record->result < 0 ? NO_MEMORY : APPLIED;
+    return change_level(target, intid, level) ? refused_as(NO_MEMORY) : 0;
 }
 
 static void priority_enter(Target *target, size_t intid)
@@ -149,7 +148,7 @@ static int priority_reserve(Target *target, unsigned level)
 }
 
 static const Policy POLICY = {priority_reserve, priority_enter, priority_forget, priority_release,
-                              priority_take,    priority_held,  apply};
+                              priority_take,    priority_held,  apply,           apply_many};
 
 const uint8_t *bits_priorities(const Target *target)
 {

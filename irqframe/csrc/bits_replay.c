@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-enum { RECORD = 8, RESULT = 4 };
-
 typedef struct {
     PyObject *tuple; /* keeps the targets */
     Target **targets;
@@ -62,16 +60,8 @@ static void release(Replay *replay)
     Py_XDECREF(replay->tuple);
 }
 
-static inline void decode(const uint8_t *from, Record *record)
-{
-    record->op = from[0];
-    record->value = from[1];
-    record->vcpu = (uint16_t)(from[2] | from[3] << 8);
-    record->intid = from[4] | (uint32_t)from[5] << 8 | (uint32_t)from[6] << 16 | (uint32_t)from[7] << 24;
-}
-
 /* The fields are looked at in the order in which they stand in the record. */
-static inline enum refusal apply_record(Replay *replay, Record *record)
+static enum refusal apply_record(Replay *replay, const Record *record)
 {
     if (record->op >= OPERATIONS)
         return NO_OPERATION;
@@ -80,19 +70,40 @@ static inline enum refusal apply_record(Replay *replay, Record *record)
     if (replay->done >= replay->room)
         return NO_ROOM;
     Target *target = replay->targets[record->vcpu];
-    enum refusal refusal = (enum refusal)target->policy->apply(target, record);
-    if (refusal == APPLIED && replay->has_out)
-        memcpy((char *)replay->out.buf + replay->done * RESULT, &record->result, RESULT);
-    return refusal;
+    int32_t result = target->policy->apply(target, record->op, record->value, record->intid);
+    if (result < -1)
+        return (enum refusal)(-2 - result);
+    if (replay->has_out)
+        memcpy((char *)replay->out.buf + replay->done * RESULT, &result, RESULT);
+    replay->done++;
+    return APPLIED;
 }
 
+/* The order of delivery that all targets have, NULL if they differ. */
+static const Policy *common_policy(const Replay *replay)
+{
+    const Policy *policy = replay->targets_count ? replay->targets[0]->policy : NULL;
+    for (size_t at = 1; policy && at < replay->targets_count; at++)
+        if (replay->targets[at]->policy != policy)
+            policy = NULL;
+    return policy;
+}
+
+/* A loop of its own for each order of delivery; what it stops at, and what it cannot do, is done one by one. */
 static void run(Replay *replay, const uint8_t *records, size_t count)
 {
-    Record record;
+    const Policy *policy = common_policy(replay);
+    size_t last = count < replay->room ? count : replay->room;
     while (replay->done < count && !replay->refusal) {
-        decode(records + replay->done * RECORD, &record);
-        replay->refusal = apply_record(replay, &record);
-        replay->done += replay->refusal == APPLIED;
+        if (policy && replay->done < last) {
+            char *out = replay->has_out ? (char *)replay->out.buf + replay->done * RESULT : NULL;
+            replay->done += policy->apply_many(replay->targets, replay->targets_count, records + replay->done * RECORD,
+                                               last - replay->done, out);
+        }
+        if (replay->done < count) {
+            Record record = decode(records + replay->done * RECORD);
+            replay->refusal = apply_record(replay, &record);
+        }
     }
 }
 
@@ -165,7 +176,7 @@ static int read_item(PyObject *item, Record *record)
     if (!is_record)
         PyErr_Clear();
     if (is_record == 1)
-        *record = (Record){(uint8_t)fields[0], (uint8_t)fields[1], (uint16_t)fields[2], (uint32_t)fields[3], 0};
+        *record = (Record){(unsigned)fields[0], (unsigned)fields[1], (unsigned)fields[2], fields[3]};
     return is_record;
 }
 
@@ -176,7 +187,6 @@ static int run_item(Replay *replay, PyObject *item)
     if (is_record < 0 || (is_record && record.vcpu < replay->targets_count && bits_idle(replay->targets[record.vcpu])))
         return -1;
     replay->refusal = is_record ? apply_record(replay, &record) : NO_RECORD;
-    replay->done += replay->refusal == APPLIED;
     return 0;
 }
 

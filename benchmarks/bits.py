@@ -1,0 +1,258 @@
+"""What the state of a target costs per interrupt, in both makes, as ratios in one run: `make bench`.
+
+A cycle is what an interrupt pays: raise, acknowledge, unmask.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from array import array
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from _measure import measure
+
+from irqframe.bits import Op, pure
+from irqframe.bits._records import RECORD
+
+try:
+    from irqframe import _native
+    from irqframe.bits import _compiled
+except ImportError:
+    _native = None  # type: ignore[assignment]
+
+ROUNDS = 25
+CYCLES = 4096
+EVENTS = 100_000
+VCPUS = 4
+INTIDS = 2048
+GIC_INTIDS = 1020
+
+
+class Row(NamedTuple):
+    """A ratio: what it is about, its two cases, and what it may be."""
+
+    what: str
+    case: str
+    reference: str
+    at_most: float
+
+
+class Table:
+    """As a sealed flow holds the three callbacks of a cycle."""
+
+    __slots__ = ("acknowledge", "pend", "unmask")
+
+    def __init__(self, target: Any) -> None:
+        self.pend = target.pend
+        self.acknowledge = target.acknowledge
+        self.unmask = target.unmask
+
+
+class Empty:
+    """The same three in Python, which do nothing."""
+
+    def pend(self, intid: int) -> None:
+        """Nothing."""
+
+    def acknowledge(self) -> None:
+        """Nothing."""
+
+    def unmask(self, intid: int) -> None:
+        """Nothing."""
+
+
+def cycles(on: Any, intid: int) -> Callable[[], None]:
+    """Cycles of one INTID."""
+
+    def loop() -> None:
+        for _ in range(CYCLES):
+            on.pend(intid)
+            on.acknowledge()
+            on.unmask(intid)
+
+    return loop
+
+
+def over(targets: list[Any], intid: int) -> Callable[[], None]:
+    """As many cycles, going over targets."""
+    rounds = CYCLES // len(targets)
+
+    def loop() -> None:
+        for _ in range(rounds):
+            for target in targets:
+                target.pend(intid)
+                target.acknowledge()
+                target.unmask(intid)
+
+    return loop
+
+
+def drained(target: Any) -> Callable[[], None]:
+    """Cycles of all INTIDs in random order, each pending alone."""
+    size = len(target.state)
+    intids = random.Random(7).sample(range(size), size)
+
+    def loop() -> None:
+        for intid in intids:
+            target.pend(intid)
+            target.unmask(target.acknowledge())
+
+    return loop
+
+
+def drained_deep(target: Any) -> Callable[[], None]:
+    """The same, all of them pending before the first is acknowledged; it pays for a loop more."""
+    size = len(target.state)
+    intids = random.Random(7).sample(range(size), size)
+
+    def loop() -> None:
+        for intid in intids:
+            target.pend(intid)
+        for _ in intids:
+            target.unmask(target.acknowledge())
+
+    return loop
+
+
+def selecting(make: Any, depth: int) -> Callable[[], None]:
+    """Selection of the most urgent of `depth` pending interrupts of a GICv2, each with some priority."""
+    chance = random.Random(3)
+    target = make.Priority(GIC_INTIDS, 0)
+    for intid in chance.sample(range(GIC_INTIDS), depth):
+        target.set_priority(intid, chance.randrange(0, 256, 8))
+        target.pend(intid)
+
+    def loop() -> None:
+        for _ in range(CYCLES):
+            target.first_priority()
+            target.first()
+
+    return loop
+
+
+def records() -> bytes:
+    """Cycles of random INTIDs on random vCPUs."""
+    chance = random.Random(5)
+    events = ((chance.randrange(VCPUS), chance.randrange(INTIDS)) for _ in range(EVENTS))
+    each = (RECORD.pack(op, 0, vcpu, intid) for vcpu, intid in events for op in (Op.PEND, Op.ACKNOWLEDGE, Op.UNMASK))
+    return b"".join(each)
+
+
+def replaying(make: Any) -> Callable[[], None]:
+    """The records, all in one call."""
+    trace, out = records(), array("i", bytes(3 * 4 * EVENTS))
+    targets = [make.LowestFirst(INTIDS, 0) for _ in range(VCPUS)]
+    return lambda: make.replay(targets, trace, out)
+
+
+def c_loop() -> Callable[[], None] | None:
+    """The same in C, without checks and counters; None without a compiler."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        built = Path(folder) / "loop.so"
+        source = Path(__file__).with_name("bits_loop.c")
+        subprocess.run([compiler, "-O3", "-shared", "-fPIC", "-o", built, source], check=True)
+        library = ctypes.CDLL(str(built))
+    library.make.restype = ctypes.c_void_p
+    targets = ctypes.c_void_p(library.make(ctypes.c_size_t(VCPUS)))
+    trace, out = records(), array("i", bytes(3 * 4 * EVENTS))
+    into = ctypes.c_void_p(out.buffer_info()[0])
+    count = ctypes.c_size_t(3 * EVENTS)
+
+    def loop() -> None:
+        library.replay(targets, trace, count, into)
+        assert out  # it is kept for as long as it is written to
+
+    return loop
+
+
+def cases() -> Iterator[tuple[str, Callable[[], None]]]:
+    """Everything that is measured."""
+    for name, make in makes():
+
+        def target(size: int, kind: Any = make.LowestFirst) -> Any:
+            return kind(size, 0)
+
+        yield f"{name} cycle", cycles(Table(target(INTIDS)), INTIDS - 2)
+        yield f"{name} 64", cycles(target(64), 62)
+        yield f"{name} 65536", cycles(target(65536), 65534)
+        yield f"{name} 1 vCPU", over([target(INTIDS)] * 512, 100)
+        yield f"{name} 512 vCPUs", over([target(INTIDS) for _ in range(512)], 100)
+        yield f"{name} 1 deep", drained(target(INTIDS))
+        yield f"{name} 2048 deep", drained_deep(target(INTIDS))
+        yield f"{name} select 1", selecting(make, 1)
+        yield f"{name} select 1020", selecting(make, GIC_INTIDS)
+        yield f"{name} replay", replaying(make)
+    yield "python empty", cycles(Table(Empty()), INTIDS - 2)
+    if _native is not None:
+        yield "compiled empty", cycles(Table(_native.Empty()), INTIDS - 2)
+    loop = c_loop()
+    if loop is not None:
+        yield "C loop", loop
+
+
+def makes() -> Iterator[tuple[str, Any]]:
+    """Those that are there."""
+    yield "python", pure
+    if _native is not None:
+        yield "compiled", _compiled
+
+
+def rows() -> Iterator[Row]:
+    """The bars."""
+    yield Row("compiled: a cycle, to three empty methods in C", "compiled cycle", "compiled empty", 1.5)
+    yield Row("python: a cycle, to three empty methods", "python cycle", "python empty", 7)
+    yield Row("compiled: replay from a buffer, to a loop in C", "compiled replay", "C loop", 2)
+    for name in ("compiled", "python"):
+        yield Row(f"{name}: a cycle at 65,536 INTIDs, to 64", f"{name} 65536", f"{name} 64", 1.3)
+        yield Row(f"{name}: a cycle at 512 vCPUs, to 1", f"{name} 512 vCPUs", f"{name} 1 vCPU", 1.3)
+        yield Row(f"{name}: a cycle with 2,048 pending, to 1", f"{name} 2048 deep", f"{name} 1 deep", 1.3)
+        yield Row(f"{name}: selection among 1,020, to 1", f"{name} select 1020", f"{name} select 1", 1.3)
+    yield Row("python: replay, to the compiled one", "python replay", "compiled replay", 100)
+
+
+def memory() -> Iterator[tuple[str, float, float]]:
+    """Bytes of an idle target of 2,048 INTIDs: which make, to what it needs at least, and how often that may be."""
+    for name, make in makes():
+        target = make.LowestFirst(INTIDS)
+        if name == "python":
+            held = [
+                target,
+                *(
+                    getattr(target, slot)
+                    for slot in chain(*(c.__dict__.get("__slots__", ()) for c in type(target).__mro__))
+                ),
+            ]
+            yield "python: an idle target, to a byte for each INTID", sum(map(sys.getsizeof, held)) / INTIDS, 1.5
+        else:
+            bits = 3 * INTIDS / 8
+            yield "compiled: an idle target, to pending, masked and level bits", sys.getsizeof(target) / bits, 3
+
+
+def main() -> None:
+    """Measure and print."""
+    times = measure(dict(cases()), ROUNDS)
+    for row in rows():
+        if row.case in times and row.reference in times:
+            print(f"{times[row.case] / times[row.reference]:6.2f}  {row.what} (at most {row.at_most})")
+        else:
+            print(f"     -  {row.what} (nothing to measure it with)")
+    for what, ratio, at_most in memory():
+        print(f"{ratio:6.2f}  {what} (at most {at_most})")
+    for name, events in (("python replay", 3 * EVENTS), ("compiled replay", 3 * EVENTS), ("C loop", 3 * EVENTS)):
+        if name in times:
+            print(f"        {name}: {times[name] * 1e6 / events:.1f} ns a record")
+
+
+if __name__ == "__main__":
+    main()
