@@ -17,7 +17,7 @@ CODE     := $(PACKAGES) tests plugins/rvic/tests plugins/vgic/tests docs benchma
 FUZZ_SECONDS ?= 3600
 ORACLE_SECONDS ?= 60
 
-.PHONY: run test test-corpus test-linux test-oracle lint types check bench fuzz docs prepared clean
+.PHONY: run test test-corpus test-linux test-oracle test-sanitized lint types check bench fuzz docs prepared clean
 
 run: $(VENV)/installed
 	$(BIN)/irqframe run $(MACHINE)
@@ -34,6 +34,10 @@ test-corpus: $(VENV)/installed-test
 test-linux: $(VENV)/installed-test
 	PYTHONPATH=tests $(BIN)/python tests/linux/prepare.py
 	IRQFRAME_LINUX=1 $(BIN)/python -m pytest -q tests/linux
+
+# The C extension with the sanitizers of gcc and its own asserts; takes some minutes.
+test-sanitized: $(VENV)/installed-test
+	$(BIN)/python tests/bits/sanitize.py
 
 # The GICs against QEMU's, live and random; plugins/vgic/tests/oracle/README.md has the rest.
 test-oracle: $(VENV)/installed-test

@@ -21,13 +21,14 @@ class Fifo(Target):
     end.
     """
 
-    __slots__ = ("_queue", "_turn", "_turns")
+    __slots__ = ("_most", "_queue", "_turn", "_turns")
 
     def __init__(self, size: int, initial: int = MASKED) -> None:
         super().__init__(size, initial)
         self._queue: deque[tuple[int, int]] = deque()
         self._turns: dict[int, int] = {}
         self._turn = 0
+        self._most = 2 * size
 
     def first(self) -> int:
         """The interrupt that has been deliverable for longest, -1 if there is none."""
@@ -49,13 +50,14 @@ class Fifo(Target):
         return super().save() | {"order": self.order()}
 
     def _enter(self, intid: int) -> None:
-        self._turn += 1
-        self._turns[intid] = self._turn
-        self._queue.append((intid, self._turn))
+        self._turn = turn = self._turn + 1
+        self._turns[intid] = turn
+        queue = self._queue
+        queue.append((intid, turn))
         # Stale entries are dropped at the front; were they only ever withdrawn behind it, they would pile up.
-        if len(self._queue) > 2 * len(self.state):
+        if len(queue) > self._most:
             turns = self._turns
-            self._queue = deque(entry for entry in self._queue if turns.get(entry[0]) == entry[1])
+            self._queue = deque(entry for entry in queue if turns.get(entry[0]) == entry[1])
 
     def _leave(self, intid: int) -> None:
         del self._turns[intid]

@@ -119,8 +119,12 @@ class Priority(Target):
         level = self.priority[intid]
         count = self._waiting.get(level, 0)
         self._waiting[level] = count + 1
-        self._used |= 1 << level
-        heap = self._heaps.setdefault(level, [])
+        if not count:
+            # What is left of a heap whose interrupts have all gone is stale.
+            self._used |= 1 << level
+            self._heaps[level] = [intid]
+            return
+        heap = self._heaps[level]
         heappush(heap, intid)
         # An entry outlives its interrupt's turn until it is at the front: keep the heap from filling with such.
         if len(heap) > 2 * count + 64:
@@ -134,7 +138,6 @@ class Priority(Target):
         self._waiting[level] = count
         if not count:
             self._used &= ~(1 << level)
-            self._heaps[level].clear()
 
     def _rebuild(self, order: list[int]) -> None:
         # As often `_enter`, without a heap's work: what is in order is a heap.

@@ -83,13 +83,12 @@ class Target(ABC):
         """
         if intid < 0:
             raise no_intid(intid)
-        state = self.state
-        before = state[intid]
+        before = self.state[intid]
         after = before | bits
         if after != before:
             if after > STATE_BITS:
                 raise ValueError(f"{bits} has bits that mean nothing")
-            state[intid] = after
+            self.state[intid] = after
             if after == PENDING:
                 self.deliverable += 1
                 self._enter(intid)
@@ -110,11 +109,10 @@ class Target(ABC):
         """
         if intid < 0:
             raise no_intid(intid)
-        state = self.state
-        before = state[intid]
+        before = self.state[intid]
         after = before & ~bits
         if after != before:
-            state[intid] = after
+            self.state[intid] = after
             if after == PENDING:
                 self.deliverable += 1
                 self._enter(intid)
@@ -127,7 +125,7 @@ class Target(ABC):
         """Whether any of `bits` is set in the interrupt's byte."""
         if intid < 0:
             raise no_intid(intid)
-        return bool(self.state[intid] & bits)
+        return self.state[intid] & bits != 0
 
     # The next three are `set` and `clear` without their calls: they are what every interrupt pays.
 
