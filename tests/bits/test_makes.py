@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from irqframe.bits import MASKED, PENDING, UNTARGETED, BadRecordError, Op, pure
 from irqframe.bits._records import RECORD
 
-_compiled = pytest.importorskip("irqframe.bits._compiled", reason="the C extension is not built")
+pytest.importorskip("irqframe._native", reason="the C extension is not built")
+from irqframe.bits import _compiled  # noqa: E402
 
 SIZE = 70
 KINDS = ("LowestFirst", "Fifo", "Priority")
@@ -203,3 +204,16 @@ def test_memory_of_idle_targets() -> None:
     assert sum(part.__sizeof__() for part in held) <= 1.5 * size
     compiled.set(5, UNTARGETED)
     assert compiled.__sizeof__() == _compiled.LowestFirst(size).__sizeof__() + 3 * plane
+
+
+@pytest.mark.parametrize("order", [[], [1], [1, 1], [1, 3, 3], [1, 2], [3, 4], [3, 9], [3, -1], ["1", 3], (1, 3), None])
+def test_order_that_is_not_that_of_the_state(order: Any) -> None:
+    """What was read from a file was checked before; this is what the extension itself takes."""
+    target = _compiled.Fifo(5, 0)
+    target.pend(4)
+    before = target.save()
+    with pytest.raises(ValueError, match="an order"):
+        target._load(bytes([0, 1, 0, 1, 2]), order)
+    assert target.save() == before
+    target._load(bytes([0, 1, 0, 1, 2]), [3, 1])
+    assert target.order() == [3, 1]

@@ -8,6 +8,7 @@ import sys
 import threading
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -235,6 +236,36 @@ def test_a_target_that_is_replayed_is_not_for_others(make: Any) -> None:
         sys.setswitchinterval(before)
     assert refused
     assert target.pend(6) in (True, False)
+
+
+def test_two_replays_of_one_target(make: Any) -> None:
+    """Compiled, without the GIL: whoever comes second is refused, and has changed nothing."""
+    if "compiled" not in make.__name__:
+        pytest.skip("the make in Python holds the GIL between two records only")
+    other, target = make.LowestFirst(64, 0), make.LowestFirst(64, 0)
+    records = packed(*[(Op.TEST, 1, 0, 9)] * 1000) * 5000
+    refused: list[BaseException] = []
+    done = threading.Event()
+
+    def intrude() -> None:
+        while not done.wait(1e-4):
+            try:
+                make.replay([other, target], packed((Op.PEND, 0, 0, 1)))
+            except RuntimeError as error:
+                refused.append(error)
+                return
+
+    thread = threading.Thread(target=intrude)
+    thread.start()
+    for _ in range(200):
+        if refused:
+            break
+        with suppress(RuntimeError):  # it was the other's turn
+            make.replay([target], records)
+    done.set()
+    thread.join()
+    assert refused
+    assert make.replay([other, target], packed((Op.PEND, 0, 1, 2))) == 1
 
 
 def test_threads_on_targets_of_their_own(make: Any) -> None:

@@ -235,9 +235,10 @@ def test_state_reads_like_bytes(policy: Any) -> None:
     target = policy(70, 0)
     target.set(3, PENDING | ACTIVE)
     target.set(69, GROUP_OFF)
+    target.set(64, UNTARGETED)
     state = target.state
     expected = bytearray(70)
-    expected[3], expected[69] = PENDING | ACTIVE, GROUP_OFF
+    expected[3], expected[64], expected[69] = PENDING | ACTIVE, UNTARGETED, GROUP_OFF
     assert len(state) == 70
     assert (state[3], state[-1], state[-70]) == (5, 16, 0)
     assert state == expected == state
@@ -247,7 +248,7 @@ def test_state_reads_like_bytes(policy: Any) -> None:
     for part in (slice(None), slice(1, 66), slice(8, 16), slice(66, 2), slice(-5, None), slice(None, None, -3)):
         assert state[part] == expected[part]
         assert type(state[part]) is bytearray
-    assert (state.find(16), state.find(5, 4), state.count(0)) == (69, -1, 68)
+    assert (state.find(16), state.find(5, 4), state.count(0)) == (69, -1, 67)
     assert state.hex() == expected.hex()
     assert state.translate(bytes(range(255, -1, -1))) == expected.translate(bytes(range(255, -1, -1)))
     assert 16 in state
