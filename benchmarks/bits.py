@@ -19,8 +19,7 @@ from typing import Any, NamedTuple
 
 from _measure import measure
 
-from irqframe.bits import Op, pure
-from irqframe.bits._records import RECORD
+from irqframe.bits import RECORD, Op, pure
 
 try:
     from irqframe import _native
@@ -218,7 +217,6 @@ def rows() -> Iterator[Row]:
         yield Row(f"{name}: a cycle at 512 vCPUs, to 1", f"{name} 512 vCPUs", f"{name} 1 vCPU", 1.3)
         yield Row(f"{name}: a cycle with 2,048 pending, to 1", f"{name} 2048 deep", f"{name} 1 deep", 1.3)
         yield Row(f"{name}: selection among 1,020, to 1", f"{name} select 1020", f"{name} select 1", 1.3)
-    yield Row("python: replay, to the compiled one", "python replay", "compiled replay", 100)
 
 
 def memory() -> Iterator[tuple[str, float, float]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from irqframe.bits._make import is_compiled
 from irqframe.bits._priority import PRIORITIES
-from irqframe.bits._records import BadRecordError, Op, Refusal
+from irqframe.bits._records import RECORD, BadRecordError, Op, Refusal
 from irqframe.bits._target import ACTIVE, GROUP_OFF, MASKED, PENDING, UNTARGETED, Target
 
 MAKE: Final = "compiled" if is_compiled() else "python"
@@ -27,6 +27,7 @@ __all__ = [
     "MASKED",
     "PENDING",
     "PRIORITIES",
+    "RECORD",
     "UNTARGETED",
     "BadRecordError",
     "Fifo",

@@ -11,11 +11,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from irqframe.bits import MASKED, PENDING, UNTARGETED, BadRecordError, Op, pure
-from irqframe.bits._records import RECORD
+from irqframe.bits import MASKED, PENDING, RECORD, UNTARGETED, BadRecordError, Op, pure
 
 pytest.importorskip("irqframe._native", reason="the C extension is not built")
-from irqframe.bits import _compiled  # noqa: E402
+from irqframe.bits import _compiled
 
 SIZE = 70
 KINDS = ("LowestFirst", "Fifo", "Priority")

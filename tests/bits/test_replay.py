@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from irqframe.bits import ACTIVE, MASKED, PENDING, BadRecordError, Op, Refusal
-from irqframe.bits._records import RECORD
+from irqframe.bits import ACTIVE, MASKED, PENDING, RECORD, BadRecordError, Op, Refusal
 
 
 def packed(*records: tuple[int, int, int, int]) -> bytes:
