@@ -4,8 +4,10 @@
 static PyObject *empty_intid(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {
     (void)self;
-    if (count != 1)
-        return bits_count_arguments("an empty method", count, 1) ? NULL : NULL;
+    if (count != 1) {
+        bits_count_arguments("an empty method", count, 1);
+        return NULL;
+    }
     Py_ssize_t intid = PyLong_AsSsize_t(arguments[0]);
     if (intid == -1 && PyErr_Occurred())
         return NULL;
@@ -16,8 +18,10 @@ static PyObject *empty_nothing(PyObject *self, PyObject *const *arguments, Py_ss
 {
     (void)self;
     (void)arguments;
-    if (count)
-        return bits_count_arguments("an empty method", count, 0) ? NULL : NULL;
+    if (count) {
+        bits_count_arguments("an empty method", count, 0);
+        return NULL;
+    }
     Py_RETURN_NONE;
 }
 

@@ -172,9 +172,8 @@ static PyObject *priority_set_priority(PyObject *self, PyObject *const *argument
 {
     Target *target = (Target *)self;
     size_t intid;
-    if (count != 2)
-        return bits_count_arguments("set_priority", count, 2) ? NULL : NULL;
-    if (bits_priority_fits(arguments[1]) || named(target, arguments[0], &intid))
+    if (bits_count_arguments("set_priority", count, 2) || bits_priority_fits(arguments[1]) ||
+        named(target, arguments[0], &intid))
         return NULL;
     Py_ssize_t level = PyNumber_AsSsize_t(arguments[1], NULL);
     if (level == -1 && PyErr_Occurred())
