@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import ClassVar, Final
 
 from irqframe.errors import VmError
@@ -68,6 +67,8 @@ class Irqchip:
 
     def _lacks(self, what: str, name: str, known: Iterable[str]) -> str:
         """Says that there is no quirk or option of that name, and which one may be meant."""
+        from difflib import get_close_matches
+
         names = {one.casefold(): one for one in known}
         meant = get_close_matches(name.casefold(), names, n=1)
         hint = f"did you mean {names[meant[0]]!r}?" if meant else f"it has {', '.join(names.values()) or 'none'}"
