@@ -33,10 +33,10 @@ class Row(NamedTuple):
 
     def __str__(self) -> str:
         bar = "" if self.bar is None else f" [{'at most' if self.holds else 'MISSED:'} {self.bar:g}]"
-        return f"{self.ratio:6.2f}  {self.name}{f' ({self.detail})' if self.detail else ''}{bar}"
+        return f"{self.ratio:7.3g}  {self.name}{f' ({self.detail})' if self.detail else ''}{bar}"
 
 
-def run(rows: Callable[[], list[Row]]) -> int:
+def tell(rows: Callable[[], list[Row]]) -> int:
     """Measure and print.
 
     Returns:

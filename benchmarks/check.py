@@ -18,12 +18,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from _rows import Row, tell
+
 from irqframe.dt import machine_bindings
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 TREE = ROOT / "tests/dt/data/virt-gicv2.dtb.gz"
 ROUNDS = 15
+BAR = 1.0
 
 # Modules are compiled once, as wherever a program is installed.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -50,8 +53,8 @@ def processed(folder: Path, target: Path) -> Path:
     return target
 
 
-def main() -> None:
-    """Measure and print."""
+def rows() -> list[Row]:
+    """With our bindings, and with Linux's if they are there."""
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         ENVIRONMENT["IRQFRAME_CACHE_DIR"] = str(work / "cache")
@@ -77,14 +80,17 @@ def main() -> None:
             for case, command in cases.items():
                 samples[case].append(run(command))
     times = {case: statistics.median(found) for case, found in samples.items()}
-    for case, what in (("", "our bindings"), (", Linux", "Linux's bindings, after the first run")):
-        if f"check{case}" in times:
-            mine, theirs = times[f"check{case}"], times[f"dt-validate{case}"]
-            print(
-                f"{mine / theirs:6.2f}  irqframe check of a virt tree with {what}, to dt-validate"
-                f" ({mine * 1e3:.0f} ms to {theirs * 1e3:.0f} ms)"
-            )
+    return [
+        Row(
+            f"irqframe check of a virt tree with {what}, to dt-validate",
+            times[f"check{case}"] / times[f"dt-validate{case}"],
+            BAR,
+            f"{times[f'check{case}'] * 1e3:.0f} ms to {times[f'dt-validate{case}'] * 1e3:.0f} ms",
+        )
+        for case, what in (("", "our bindings"), (", Linux", "Linux's bindings, after the first run"))
+        if f"check{case}" in times
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(tell(rows))

@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 from _measure import measure
+from _rows import Row, tell
 from _trees import wide
 from devicetree import dtlib
 
@@ -20,9 +21,9 @@ ROUNDS = 7
 BARS = {"dtlib": 1.0, "many": 5.5}
 
 
-def main() -> int:
-    """Measure and print."""
-    few, many = wide(NODES), wide(MANY)
+def rows() -> list[Row]:
+    """Against dtlib, and by size."""
+    few, more = wide(NODES), wide(MANY)
     with tempfile.NamedTemporaryFile("w", suffix=".dts") as file:
         file.write(few)
         file.flush()
@@ -30,18 +31,16 @@ def main() -> int:
             {
                 "irqframe": lambda: parse_dts(few, "wide.dts"),
                 "dtlib": lambda: dtlib.DT(file.name),
-                "many": lambda: parse_dts(many, "wide.dts"),
+                "many": lambda: parse_dts(more, "wide.dts"),
             },
             ROUNDS,
         )
-    ratios = {"dtlib": times["irqframe"] / times["dtlib"], "many": times["many"] / times["irqframe"]}
-    print(
-        f"{ratios['dtlib']:6.2f}  a DTS of {NODES:,} nodes ({len(few) // 1000} kB) read, to dtlib"
-        f" ({times['irqframe']:.0f} ms to {times['dtlib']:.0f} ms)"
-    )
-    print(f"{ratios['many']:6.2f}  one of {MANY:,} nodes, to one of {NODES:,} ({times['many']:.0f} ms)")
-    return int("--check" in sys.argv[1:] and any(ratios[name] > bar for name, bar in BARS.items()))
+    one, other, many = (times[case] for case in ("irqframe", "dtlib", "many"))
+    return [
+        Row(f"a DTS of {NODES:,} nodes read, to dtlib", one / other, BARS["dtlib"], f"{one:.0f} ms to {other:.0f} ms"),
+        Row(f"a DTS of {MANY:,} nodes, to {NODES:,}", many / one, BARS["many"], f"{many:.0f} ms to {one:.0f} ms"),
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tell(rows))

@@ -5,10 +5,12 @@ The guest is the irqchip's own scripted driver, so every access of Linux's is in
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from _measure import measure
+from _rows import Row, tell
 
 from irqframe import Device, Machine, Trigger
 from irqframe.flow import Source, SourceKind
@@ -84,8 +86,8 @@ class Guest:
         return cycle
 
 
-def main() -> None:
-    """Measure and print."""
+def rows() -> list[Row]:
+    """A row per comparison."""
     rvic, gicv2, gicv3 = Guest("rvic"), Guest("gicv2"), Guest("gicv3")
     times = measure(
         {
@@ -98,17 +100,18 @@ def main() -> None:
         },
         ROUNDS,
     )
-    rows = (
+    told = (
         ("an edge on gicv2, to one on rvic", "gicv2", "rvic"),
         ("an edge on gicv3, to one on gicv2", "gicv3", "gicv2"),
         ("the same with 64 CPUs, to one", "gicv3, 64 CPUs", "gicv3"),
         ("the same while 180 SPIs wait, to none", "gicv3, others wait", "gicv3"),
         ("a message through the ITS, to an edge on gicv3", "LPI", "gicv3"),
     )
-    for what, case, reference in rows:
-        ratio = times[case] / times[reference]
-        print(f"{ratio:6.2f}  {what} ({times[case] * 1e3:.1f} us to {times[reference] * 1e3:.1f} us)")
+    return [
+        Row(what, times[case] / times[to], detail=f"{times[case] * 1e3:.1f} us to {times[to] * 1e3:.1f} us")
+        for what, case, to in told
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(tell(rows))

@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from _rows import Row, tell
+
 ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / ".venv" / "linux"
 IMAGE, INITRD = HOME / "Image", HOME / "initrd.cpio"
@@ -26,6 +28,7 @@ LAST = b"reboot: Power down"
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 ROUNDS = 5
+BAR = 2.5
 CHIPS = ("gicv2", "gicv3")
 
 
@@ -54,18 +57,22 @@ def user_seconds(command: list[str]) -> float:
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
 
 
-def main() -> None:
-    """Measure and print."""
+def rows() -> list[Row]:
+    """A row per GIC; none without what it needs."""
     if not IMAGE.exists() or shutil.which(QEMU) is None:
-        print(f"   -    Linux was not booted: it needs {QEMU}, and the kernel that `make test-linux` fetches")
-        return
+        print(f"Linux was not booted: it needs {QEMU}, and the kernel that `make test-linux` fetches", file=sys.stderr)
+        return []
     rounds = int(os.environ.get("IRQFRAME_BENCH_ROUNDS", ROUNDS))
-    for chip in CHIPS:
-        pairs = [(user_seconds(irqframe(chip)), user_seconds(qemu(chip))) for _ in range(rounds)]
-        ratio = statistics.median(ours / theirs for ours, theirs in pairs)
-        ours, theirs = (statistics.median(each) for each in zip(*pairs, strict=True))
-        print(f"{ratio:6.2f}  booting Linux on {chip}, to QEMU ({ours:.2f} s to {theirs:.2f} s of user time)")
+    return [row(chip, rounds) for chip in CHIPS]
+
+
+def row(chip: str, rounds: int) -> Row:
+    """The boots on one GIC."""
+    pairs = [(user_seconds(irqframe(chip)), user_seconds(qemu(chip))) for _ in range(rounds)]
+    ratio = statistics.median(ours / theirs for ours, theirs in pairs)
+    ours, theirs = (statistics.median(each) for each in zip(*pairs, strict=True))
+    return Row(f"booting Linux on {chip}, to QEMU", ratio, BAR, f"{ours:.2f} s to {theirs:.2f} s of user time")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(tell(rows))

@@ -14,7 +14,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from _rows import Row, run
+from _rows import Row, tell
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 31
@@ -60,4 +60,4 @@ def rows() -> list[Row]:
 
 
 if __name__ == "__main__":
-    sys.exit(run(rows))
+    sys.exit(tell(rows))
