@@ -30,10 +30,12 @@ class Device(ABC):
         target: index of the CPU they go to; meaningless for per-CPU devices.
         hwirq: what the guest knows it by, if it can be moved; -1 for per-CPU devices.
         per_cpu: whether each CPU has a line of its own.
+        again: whether it may raise its interrupt while the guest's handler for it runs.
         cpus: indices of the CPUs that have such a line; None: all.
     """
 
     per_cpu = False
+    again = True
     cpus: frozenset[int] | None = None
 
     def __init__(self, account: Account) -> None:
@@ -134,13 +136,12 @@ class EdgeLine(Device):
 
     def __init__(self, account: Account, vm: Vm, gsi: int) -> None:
         super().__init__(account)
-        self._set_irq = vm.set_irq
-        self._gsi = gsi
+        self._line = vm.line(gsi)
 
     def fire(self, cpu: int) -> Injected | Quiet:
         """Pulse the line."""
-        outcome = self._set_irq(self._gsi, 1)
-        self._set_irq(self._gsi, 0)
+        outcome = self._line.raise_()
+        self._line.lower()
         return outcome
 
     def service(self, cpu: int) -> None:
@@ -148,23 +149,18 @@ class EdgeLine(Device):
 
 
 class LevelLine:
-    """A shared level line: high while any of its devices asserts it."""
+    """A shared level line: high while any of its devices asserts it.
+
+    Attributes:
+        asserting: how many of them do.
+        gsi: the line; raised with the first, lowered with the last.
+    """
+
+    __slots__ = ("asserting", "gsi")
 
     def __init__(self, vm: Vm, gsi: int) -> None:
-        self._set_irq = vm.set_irq
-        self._gsi = gsi
-        self._asserting = 0
-
-    def assert_(self) -> Injected:
-        """One more device asserts the line; what became of its rise, or LATCHED if it was high."""
-        self._asserting += 1
-        return self._set_irq(self._gsi, 1) if self._asserting == 1 else Injected.LATCHED
-
-    def deassert(self) -> None:
-        """One device less asserts the line."""
-        self._asserting -= 1
-        if not self._asserting:
-            self._set_irq(self._gsi, 0)
+        self.gsi = vm.line(gsi)
+        self.asserting = 0
 
 
 class LevelDevice(Device):
@@ -176,17 +172,22 @@ class LevelDevice(Device):
         self.asserted = False
 
     def fire(self, cpu: int) -> Injected | Quiet:
-        """Assert the line."""
+        """Assert the line; what became of its rise, or LATCHED if it was high."""
         if self.asserted:
             return HIGH
         self.asserted = True
-        return self._line.assert_()
+        line = self._line
+        line.asserting += 1
+        return line.gsi.raise_() if line.asserting == 1 else Injected.LATCHED
 
     def service(self, cpu: int) -> None:
         """Clear the device's condition."""
         if self.asserted:
             self.asserted = False
-            self._line.deassert()
+            line = self._line
+            line.asserting -= 1
+            if not line.asserting:
+                line.gsi.lower()
 
 
 class MessageDevice(Device):
@@ -214,6 +215,7 @@ class IpiDevice(Device):
     """
 
     per_cpu = True
+    again = False
 
     def __init__(self, account: Account, send: Callable[[int, int], None], sender: Callable[[int], int]) -> None:
         super().__init__(account)

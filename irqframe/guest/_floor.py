@@ -14,7 +14,7 @@ from typing import Final
 from irqframe.errors import GuestError
 from irqframe.flow import Injected
 from irqframe.guest._cpu import ScriptedCpu
-from irqframe.guest._devices import HIGH, Device, IpiDevice
+from irqframe.guest._devices import HIGH, Device
 from irqframe.guest._driver import Driver
 from irqframe.guest._outcome import Outcome
 from irqframe.guest._wiring import Wiring
@@ -24,6 +24,8 @@ AGAIN: Final = 1 / 16
 """How often a device raises its interrupt again while the guest's handler for it still runs."""
 EVENT_NS: Final = 1000
 """Virtual time that passes per event, nanoseconds."""
+
+_LATCHED: Final = Injected.LATCHED
 
 #: Takes (vcpu, kind, intid, source) of what happens, when somebody watches.
 Watcher = Callable[[int, str, int, str], None]
@@ -42,7 +44,7 @@ class Floor:
     Attributes:
         cpus: by index.
         online: indices of the CPUs that are on, in order.
-        wiring: the devices; set once they are requested.
+        wiring: the devices; `connect` sets it.
         outcome: as given.
         waiting: how many interrupts are raised and neither taken nor lost.
         chance: as given.
@@ -54,10 +56,11 @@ class Floor:
     ) -> None:
         self._vm = vm
         self._driver = driver
+        self._advance = vm.clock.advance if isinstance(vm.clock, VirtualClock) else None
         self._kicked: deque[int] = deque()
         self.cpus = [ScriptedCpu(vcpu, driver.handle_irq) for vcpu in vm.vcpus]
         self.online = list(range(len(self.cpus)))
-        self.wiring = Wiring()
+        self.connect(Wiring())
         self.outcome = outcome
         self.waiting = 0
         self.chance = chance
@@ -67,6 +70,11 @@ class Floor:
             vcpu.on_kick = partial(self._kicked.append, vcpu.index)
             vcpu.load()
             vcpu.enter()
+
+    def connect(self, wiring: Wiring) -> None:
+        """Take over the devices, once they are requested."""
+        self.wiring = wiring
+        self._by_hwirq = wiring.by_hwirq
 
     def close(self) -> None:
         """Put every vCPU."""
@@ -106,18 +114,22 @@ class Floor:
         Raises:
             GuestError: if it came to what it must not.
         """
-        clock = self._vm.clock
-        if isinstance(clock, VirtualClock):
-            clock.advance(EVENT_NS)
-        account = device.account
+        if self._advance is not None:
+            self._advance(EVENT_NS)
         outcome = device.fire(cpu)
         if outcome is HIGH:
             return
         self.outcome.events += 1
-        if outcome is Injected.LATCHED and not provoked:
-            self.waiting += 1
+        account = device.account
         if self.watch is not None:
             self.watch(cpu, "raise", device.hwirq, f"{account.name} {word(outcome)}")
+        waiting = account.waiting
+        if outcome is _LATCHED and not provoked:
+            self.waiting += 1
+            if not waiting[cpu]:
+                account.raised += 1
+                waiting[cpu] = True
+                return
         account.raise_(outcome, cpu, provoked)
 
     def serve(self) -> None:
@@ -143,30 +155,40 @@ class Floor:
             raise GuestError(f"{lost.name} was raised for CPU {cpu}, and every CPU has taken what it had: it is lost")
 
     def _handle(self, cpu: ScriptedCpu, hwirq: int) -> None:
-        devices = self.wiring.by_hwirq.get(hwirq)
-        if devices is None:
-            raise GuestError(f"CPU {cpu.index} took interrupt {hwirq}, which nobody requested")
         index = cpu.index
+        devices = self._by_hwirq.get(hwirq)
+        if devices is None:
+            raise GuestError(f"CPU {index} took interrupt {hwirq}, which nobody requested")
         self.outcome.handled += 1
-        if len(devices) == 1:
-            device = devices[0]
-            device.account.deliver(index)
-            self.waiting -= 1
-            device.service(index)
-            if self.chance() < AGAIN and not isinstance(device, IpiDevice):
-                self.fire(device, index)
-        else:
+        if len(devices) > 1:
             self._handle_shared(devices, index)
+            return
+        device = devices[0]
+        account = device.account
+        waiting = account.waiting
+        if waiting[index]:
+            waiting[index] = False
+            account.delivered[index] += 1
+        else:
+            account.deliver(index)
+        self.waiting -= 1
+        device.service(index)
+        if self.chance() < AGAIN and device.again:
+            self.fire(device, index)
 
     def _handle_shared(self, devices: list[Device], cpu: int) -> None:
         """Ask every device on the line, as an operating system does."""
-        waiting = [device for device in devices if device.account.waiting[cpu]]
-        if not waiting:
+        before = self.waiting
+        for device in devices:
+            account = device.account
+            waiting = account.waiting
+            if waiting[cpu]:
+                waiting[cpu] = False
+                account.delivered[cpu] += 1
+                self.waiting -= 1
+                device.service(cpu)
+        if self.waiting == before:
             devices[0].account.deliver(cpu)
-        for device in waiting:
-            device.account.deliver(cpu)
-            self.waiting -= 1
-            device.service(cpu)
 
     def _handle_watched(self, cpu: ScriptedCpu, hwirq: int) -> None:
         devices = self.wiring.by_hwirq.get(hwirq, [])

@@ -106,7 +106,7 @@ class Workload:
         self._driver.probe(floor.cpus[0])
         for cpu in floor.cpus:
             self._driver.starting(cpu)
-        floor.wiring = wire(self._machine, self._vm, self._driver, floor.cpus, floor.outcome, floor.other_cpu)
+        floor.connect(wire(self._machine, self._vm, self._driver, floor.cpus, floor.outcome, floor.other_cpu))
         if not floor.wiring.devices:
             self.outcome.notes.append("nothing was raised: the machine has no devices, and the irqchip no IPIs")
 
@@ -120,6 +120,7 @@ class Workload:
 
     def _some(self, floor: Floor, until: int, events: int, progress: Callable[[int], None] | None) -> None:
         chance = self._chance
+        fire = floor.fire
         devices = floor.wiring.devices
         count = len(devices)
         if not count:
@@ -132,7 +133,7 @@ class Workload:
         while outcome.events < until:
             for _ in range(1 + int(chance() * BURST)):
                 device = devices[int(chance() * count)]
-                floor.fire(device, floor.any_cpu_of(device) if device.per_cpu else device.target)
+                fire(device, floor.any_cpu_of(device) if device.per_cpu else device.target)
             if outcome.events >= move_at:
                 move_at += every
                 self._move_one(floor)

@@ -6,7 +6,7 @@ from irqframe.vm._irq_line import IrqLine, IrqType
 from irqframe.vm._irqfd import Irqfds
 from irqframe.vm._memory import GuestMemory
 from irqframe.vm._registry import MPIDR_AFFINITY, default_mpidr
-from irqframe.vm._routing import MAX_ROUTES, GsiRouting
+from irqframe.vm._routing import MAX_ROUTES, GsiLine, GsiRouting
 from irqframe.vm._timer import PHYSICAL_TIMER_INTID, PMU_INTID, VIRTUAL_TIMER_INTID, Pmu, Timer
 from irqframe.vm._traps import NOT_SUPPORTED, HypercallBus, MmioBus, OverlapError, SysregBus, UndefinedInstructionError
 from irqframe.vm._vcpu import VCpu
@@ -21,6 +21,7 @@ __all__ = [
     "QUIRKS",
     "VIRTUAL_TIMER_INTID",
     "Clock",
+    "GsiLine",
     "GsiRouting",
     "GuestMemory",
     "HostClock",

@@ -11,7 +11,7 @@ from irqframe.errors import VmError
 from irqframe.flow import Flow, Injected, RoutingEntry, RoutingKind
 from irqframe.vm._irq_line import IrqLine, IrqType
 from irqframe.vm._irqfd import Irqfds
-from irqframe.vm._routing import SOURCE_USERSPACE, GsiRouting
+from irqframe.vm._routing import SOURCE_USERSPACE, GsiLine, GsiRouting
 from irqframe.vm._vcpu import VCpu
 
 
@@ -120,11 +120,19 @@ class Injection:
         """
         if not self.finalized:
             raise VmError(errno.EAGAIN, "the irqchip is not finalized")
-        outcome = self.routing.set_irq(gsi, 1 if level else 0, source_id, line_status)
+        routing = self.routing
+        single = routing.single.get(gsi)
+        if single is not None:
+            return single(source_id, 1 if level else 0, line_status)
+        outcome = routing.set_irq(gsi, 1 if level else 0, source_id, line_status)
         # An irqchip counts what it drops itself.
-        if outcome is Injected.DROPPED_UNROUTED and not self.routing.routes(gsi):
+        if outcome is Injected.DROPPED_UNROUTED and not routing.routes(gsi):
             self.count_drop(outcome)
         return outcome
+
+    def line(self, gsi: int) -> GsiLine:
+        """A GSI for a device to hold that raises and lowers it often; it follows GSI routing."""
+        return self.routing.line(gsi)
 
     def signal_msi(self, address: int, data: int, devid: int | None = None) -> Injected:
         """A device writes a message (KVM_SIGNAL_MSI); any thread.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,14 +31,40 @@ SOURCE_RESAMPLE: Final = 1
 
 Route = tuple[Callable[..., Any], RoutingEntry]
 
+#: A GSI's only route, bound: (source id, level, line status) -> what became of it.
+Single = Callable[[int, int, bool], Injected]
+
+
+class GsiLine:
+    """A GSI as a device holds it that raises it often: what `Vm.set_irq` looks up each time is bound ahead of time.
+
+    Both are other callables once routing has changed, so a device fetches them for each use.
+
+    Attributes:
+        raise_: () -> what became of the raise; raises what `Vm.set_irq` does.
+        lower: () -> likewise, for the level 0.
+    """
+
+    __slots__ = ("lower", "raise_")
+
+    def __init__(self, raise_: Callable[[], Injected], lower: Callable[[], Injected]) -> None:
+        self.raise_ = raise_
+        self.lower = lower
+
 
 class GsiRouting:
-    """The routing table of one VM."""
+    """The routing table of one VM.
+
+    Attributes:
+        single: the bound route of every GSI that has one route only; replaced whole.
+    """
 
     def __init__(self, vm: Vm) -> None:
         self._vm = vm
         self._entries: tuple[RoutingEntry, ...] = ()
         self._routes: dict[int, tuple[Route, ...]] = {}
+        self.single: dict[int, Single] = {}
+        self._lines: dict[int, GsiLine] = {}
 
     @property
     def entries(self) -> tuple[RoutingEntry, ...]:
@@ -89,7 +116,31 @@ class GsiRouting:
         for entry in self._entries:
             routes[entry.gsi] = (*routes.get(entry.gsi, ()), (callbacks[entry.kind], entry))
         self._routes = routes
+        self.single = {
+            gsi: partial(callback, entry, self._vm) for gsi, ((callback, entry), *more) in routes.items() if not more
+        }
         self._vm.irqfds.rebind()
+        self.bind_lines()
+
+    def line(self, gsi: int) -> GsiLine:
+        """A GSI for a device to hold, the same one every time; it follows the table."""
+        with self._vm.lock:
+            if gsi not in self._lines:
+                self._lines[gsi] = GsiLine(*self._ways(gsi))
+            return self._lines[gsi]
+
+    def bind_lines(self) -> None:
+        """Resolve every line; the VM calls it when it is finalized, and when it ends."""
+        for gsi, line in self._lines.items():
+            line.raise_, line.lower = self._ways(gsi)
+
+    def _ways(self, gsi: int) -> tuple[Callable[[], Injected], Callable[[], Injected]]:
+        """To raise and to lower a GSI: straight to its only callback, once the VM is finalized."""
+        single = self.single.get(gsi)
+        if single is None or not self._vm.finalized:
+            set_irq = self._vm.set_irq
+            return partial(set_irq, gsi, 1), partial(set_irq, gsi, 0)
+        return partial(single, SOURCE_USERSPACE, 1, False), partial(single, SOURCE_USERSPACE, 0, False)
 
     def set_irq(self, gsi: int, level: int, source_id: int, line_status: bool) -> Injected:
         """Raise or lower a GSI through every entry it has.
@@ -101,15 +152,13 @@ class GsiRouting:
             VmError: what the irqchip raises, once every entry was tried; EINVAL for an entry that was set before there
                 was an irqchip, of a kind that the irqchip does not take.
         """
+        single = self.single.get(gsi)
+        if single is not None:
+            return single(source_id, level, line_status)
         routes = self._routes.get(gsi)
         if routes is None:
             return Injected.DROPPED_UNROUTED if level else Injected.NOTHING
-        vm = self._vm
-        if len(routes) == 1:
-            callback, entry = routes[0]
-            outcome: Injected = callback(entry, vm, source_id, level, line_status)
-            return outcome
-        return _every(routes, vm, source_id, level, line_status)
+        return _every(routes, self._vm, source_id, level, line_status)
 
     def routes(self, gsi: int) -> tuple[Route, ...]:
         """The (callback, entry) pairs that a GSI leads to; () if it has none."""

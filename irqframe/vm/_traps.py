@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from irqframe.errors import VmError
@@ -46,12 +46,17 @@ class OverlapError(VmError):
 
 
 class HypercallBus:
-    """Hypercalls by function id."""
+    """Hypercalls by function id.
+
+    Attributes:
+        handlers: what serves each function id that somebody claimed; a vCPU's traps look there first, and count.
+    """
 
     def __init__(self) -> None:
         self._claims: list[HypercallClaim] = []
         self._functions: dict[int, Hypercall] = {}
         self._handlers: dict[int, HypercallHandler] = {}
+        self.handlers: Mapping[int, HypercallHandler] = self._handlers
 
     def claim(self, claim: HypercallClaim) -> None:
         """Serve a range of function ids.

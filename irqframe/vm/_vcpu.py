@@ -14,23 +14,25 @@ import errno
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from irqframe.errors import VmError
 from irqframe.flow import SysregEncoding
+from irqframe.vm._crossing import hypercalls, loads, register_reads, register_writes, stores
 from irqframe.vm._ownership import Owned
-from irqframe.vm._traps import observed
+from irqframe.vm._traps import HypercallBus, MmioBus, SysregBus, observed
 
 if TYPE_CHECKING:
     from irqframe.vm._timer import Pmu, Timer
     from irqframe.vm._vm import Vm
 
+T = TypeVar("T")
+Bus = HypercallBus | MmioBus | SysregBus
+
 REQUEST_IRQ_PENDING: Final = "irq pending"
 """Compute the lines again."""
 REQUEST_SLEEP: Final = "sleep"
 """Do not enter the guest: the vCPU was powered off or paused."""
-
-_MASK32: Final = 0xFFFFFFFF
 
 
 class VCpu(Owned):
@@ -54,6 +56,13 @@ class VCpu(Owned):
         requests: what the owner must do before the next entry.
         on_kick: called, by any thread, when the vCPU is kicked while it is in the guest; None: the owner looks itself.
         on_wake: called, by any thread, when the vCPU is kicked while it is not in the guest; None: nobody cares.
+        hypercall: the guest executes HVC: (x0, x1, x2, x3), 64 bits unsigned each, 0 for what is left out, -> x0 to x3
+            afterwards. The function id is the low 32 bits of x0. Each trap leaves the guest, is served, and enters it
+            again.
+        mmio_read: the guest loads from a device: (address, bytes) -> value; `MmioBus.read` says what it raises.
+        mmio_write: the guest stores to a device: (address, bytes, value); see `MmioBus.write`.
+        sysreg_read: the guest executes MRS: (encoding) -> value; see `SysregBus.read`.
+        sysreg_write: the guest executes MSR: (encoding, value); see `SysregBus.write`.
         exits: how often the guest was left.
         hypercall_counts: function id -> calls.
         mmio_counts: guest physical address -> accesses.
@@ -63,24 +72,22 @@ class VCpu(Owned):
 
     __slots__ = (
         "_flush",
-        "_hypercall",
-        "_mmio_read",
-        "_mmio_write",
         "_sync",
-        "_sysreg_read",
-        "_sysreg_write",
         "_wake",
         "blocked",
         "chip",
         "exits",
         "fiq_line",
         "has_run_once",
+        "hypercall",
         "hypercall_counts",
         "in_guest",
         "index",
         "irq_line",
         "loaded",
         "mmio_counts",
+        "mmio_read",
+        "mmio_write",
         "mpidr",
         "on_kick",
         "on_wake",
@@ -89,6 +96,8 @@ class VCpu(Owned):
         "powered_off",
         "requests",
         "sysreg_counts",
+        "sysreg_read",
+        "sysreg_write",
         "timers",
         "unknown_hypercalls",
         "vcpu_id",
@@ -129,18 +138,19 @@ class VCpu(Owned):
         vm = self.vm
         self._flush = vm.flow.table.vcpu_flush_hwstate
         self._sync = vm.flow.table.vcpu_sync_hwstate
-        observer = vm.trap_observer
-        self._hypercall: Callable[..., tuple[int, int, int, int]] = vm.hypercalls.call
-        self._mmio_read: Callable[..., int] = vm.mmio.read
-        self._mmio_write: Callable[..., None] = vm.mmio.write
-        self._sysreg_read: Callable[..., int] = vm.sysregs.read
-        self._sysreg_write: Callable[..., None] = vm.sysregs.write
-        if observer is not None:
-            self._hypercall = observed(observer, "hypercall", vm.hypercalls.name, self._hypercall)
-            self._mmio_read = observed(observer, "mmio read", vm.mmio.name, self._mmio_read)
-            self._mmio_write = observed(observer, "mmio write", vm.mmio.name, self._mmio_write)
-            self._sysreg_read = observed(observer, "sysreg read", vm.sysregs.name, self._sysreg_read)
-            self._sysreg_write = observed(observer, "sysreg write", vm.sysregs.name, self._sysreg_write)
+        flush, sync = self._flush, self._sync
+        handlers = vm.hypercalls.handlers if vm.trap_observer is None else {}
+        serve = self._seen("hypercall", vm.hypercalls, vm.hypercalls.call)
+        self.hypercall = hypercalls(self, handlers, serve, flush, sync)
+        self.mmio_read = loads(self, self._seen("mmio read", vm.mmio, vm.mmio.read), flush, sync)
+        self.mmio_write = stores(self, self._seen("mmio write", vm.mmio, vm.mmio.write), flush, sync)
+        self.sysreg_read = register_reads(self, self._seen("sysreg read", vm.sysregs, vm.sysregs.read), flush, sync)
+        self.sysreg_write = register_writes(self, self._seen("sysreg write", vm.sysregs, vm.sysregs.write), flush, sync)
+
+    def _seen(self, what: str, bus: Bus, serve: Callable[..., T]) -> Callable[..., T]:
+        """An operation of a bus, as whoever observes traps sees it."""
+        observer = self.vm.trap_observer
+        return serve if observer is None else observed(observer, what, bus.name, serve)
 
     # Life on a thread
 
@@ -215,51 +225,6 @@ class VCpu(Owned):
             if self._sync is not None:
                 self._sync(self)
 
-    # Traps: each leaves the guest, is served, and enters it again
-
-    def hypercall(self, x0: int, x1: int = 0, x2: int = 0, x3: int = 0) -> tuple[int, int, int, int]:
-        """The guest executes HVC.
-
-        Args:
-            x0: function id in the low 32 bits.
-            x1: first argument, 64 bits unsigned; so are the others.
-            x2: second argument.
-            x3: third argument.
-
-        Returns:
-            x0 to x3 afterwards.
-        """
-        self.leave()
-        result = self._hypercall(self, x0 & _MASK32, x1, x2, x3)
-        self.enter()
-        return result
-
-    def mmio_read(self, gpa: int, size: int) -> int:
-        """The guest loads `size` bytes from a device; `MmioBus.read` says what it returns and raises."""
-        self.leave()
-        value = self._mmio_read(self, gpa, size)
-        self.enter()
-        return value
-
-    def mmio_write(self, gpa: int, size: int, value: int) -> None:
-        """The guest stores `size` bytes to a device; `MmioBus.write` says what it raises."""
-        self.leave()
-        self._mmio_write(self, gpa, size, value)
-        self.enter()
-
-    def sysreg_read(self, encoding: SysregEncoding) -> int:
-        """The guest executes MRS; `SysregBus.read` says what it returns and raises."""
-        self.leave()
-        value = self._sysreg_read(self, encoding)
-        self.enter()
-        return value
-
-    def sysreg_write(self, encoding: SysregEncoding, value: int) -> None:
-        """The guest executes MSR; `SysregBus.write` says what it raises."""
-        self.leave()
-        self._sysreg_write(self, encoding, value)
-        self.enter()
-
     # Sleep and wake
 
     @property
@@ -314,7 +279,7 @@ class VCpu(Owned):
         return self.enter() and (self.irq_line or self.fiq_line)
 
     def _sleep(self, deadline: float | None) -> None:
-        # Who kicks sets the event last: what is not seen by the test is seen by the next one.
+        # Who kicks asks last whether the vCPU sleeps: either it does, or this test sees what the kick is for.
         while not self.runnable:
             self.drain()
             left = None if deadline is None else max(deadline - time.monotonic(), 0)
@@ -325,7 +290,8 @@ class VCpu(Owned):
     def kick(self) -> None:
         """Make the owner look at the irqchip's state again before it runs guest code; any thread."""
         self.requests.add(REQUEST_IRQ_PENDING)
-        self._wake.set()
+        if self.blocked:
+            self._wake.set()
         told = self.on_kick if self.in_guest else self.on_wake
         if told is not None:
             told()

@@ -197,6 +197,7 @@ class Vm(Injection):
             for vcpu in self.vcpus:
                 vcpu.bind()
             self.finalized = True
+            self.routing.bind_lines()
 
     def _claims(self) -> tuple[TrapClaim, ...]:
         """What the irqchip claims, if it is a list of anything."""
@@ -230,6 +231,7 @@ class Vm(Injection):
                     self.flow.call("destroy", self)
             finally:
                 self.finalized = False
+                self.routing.bind_lines()
                 self.vcpus = ()
                 self._registry.clear()
 

@@ -17,6 +17,7 @@ from irqframe.guest._devices import (
     MessageDevice,
     PerCpuLine,
 )
+from irqframe.vm import GsiLine
 
 LATCHED, COALESCED = Injected.LATCHED, Injected.COALESCED
 
@@ -32,6 +33,9 @@ class Lines:
     def set_irq(self, gsi: int, level: int) -> Injected:
         self.log.append((gsi, level))
         return self.answer if level else Injected.NOTHING
+
+    def line(self, gsi: int) -> GsiLine:
+        return GsiLine(lambda: self.set_irq(gsi, 1), lambda: self.set_irq(gsi, 0))
 
     def inject(self, cpu: int, intid: int, level: int) -> Injected:
         self.log.append((cpu, intid, level))
