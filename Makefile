@@ -17,7 +17,7 @@ CODE     := $(PACKAGES) tests plugins/rvic/tests plugins/vgic/tests docs benchma
 FUZZ_SECONDS ?= 3600
 ORACLE_SECONDS ?= 60
 
-.PHONY: run test test-corpus test-linux test-oracle test-sanitized lint types check bench fuzz docs prepared clean
+.PHONY: run test test-corpus test-linux test-oracle test-sanitized lint types check bench bench-record fuzz docs prepared clean
 
 run: $(VENV)/installed
 	$(BIN)/irqframe run $(MACHINE)
@@ -53,9 +53,14 @@ types: $(VENV)/installed-lint
 
 check: lint types test
 
-# Ratios, never times: docs/benchmarks.md records them.
+# Ratios, never times, each with its bar.
 bench: $(VENV)/installed-bench
-	for each in benchmarks/[a-z]*.py; do $(BIN)/python $$each || exit 1; done
+	$(BIN)/python benchmarks/performance.py $(BENCHMARKS)
+
+# The same, kept in docs/performance.json, and the page made of it.
+bench-record: $(VENV)/installed-bench
+	$(BIN)/python benchmarks/performance.py --record
+	$(BIN)/python docs/generate.py
 
 # All targets together take FUZZ_SECONDS; tests/fuzz/README.md has the rest.
 fuzz: $(VENV)/installed-fuzz

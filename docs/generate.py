@@ -19,6 +19,7 @@ from typing import Any
 
 import click
 from generate_bindings import binding_pages
+from generate_performance import performance_pages
 
 from irqframe import dt, machine
 from irqframe.cli import _main
@@ -204,7 +205,7 @@ def main(arguments: list[str]) -> int:
     stale = []
     for name, make in PAGES.items():
         stale += _put(HERE / name, make(), check)
-    for name, text in binding_pages().items():
+    for name, text in {**binding_pages(), **performance_pages()}.items():
         stale += _put(HERE / name, text, check)
     for page in sorted(HERE.glob("*.md")):
         if page.name not in PAGES:
