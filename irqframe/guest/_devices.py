@@ -27,6 +27,7 @@ class Device(ABC):
 
     Attributes:
         account: where they are entered.
+        waiting: the account's, by index of the CPU.
         target: index of the CPU they go to; meaningless for per-CPU devices.
         hwirq: what the guest knows it by, if it can be moved; -1 for per-CPU devices.
         per_cpu: whether each CPU has a line of its own.
@@ -40,6 +41,7 @@ class Device(ABC):
 
     def __init__(self, account: Account) -> None:
         self.account = account
+        self.waiting = account.waiting
         self.target = 0
         self.hwirq = -1
 

@@ -93,7 +93,7 @@ class Floor:
 
     def any_cpu_of(self, device: Device) -> int:
         """One of them at random."""
-        online = self.online_of(device)
+        online = self.online if device.cpus is None else self.online_of(device)
         return online[int(self.chance() * len(online))]
 
     def other_cpu(self, cpu: int) -> int:
@@ -123,9 +123,9 @@ class Floor:
         account = device.account
         if self.watch is not None:
             self.watch(cpu, "raise", device.hwirq, f"{account.name} {word(outcome)}")
-        waiting = account.waiting
         if outcome is _LATCHED and not provoked:
             self.waiting += 1
+            waiting = device.waiting
             if not waiting[cpu]:
                 account.raised += 1
                 waiting[cpu] = True
@@ -164,13 +164,12 @@ class Floor:
             self._handle_shared(devices, index)
             return
         device = devices[0]
-        account = device.account
-        waiting = account.waiting
+        waiting = device.waiting
         if waiting[index]:
             waiting[index] = False
-            account.delivered[index] += 1
+            device.account.delivered[index] += 1
         else:
-            account.deliver(index)
+            device.account.deliver(index)
         self.waiting -= 1
         device.service(index)
         if self.chance() < AGAIN and device.again:
@@ -180,11 +179,10 @@ class Floor:
         """Ask every device on the line, as an operating system does."""
         before = self.waiting
         for device in devices:
-            account = device.account
-            waiting = account.waiting
+            waiting = device.waiting
             if waiting[cpu]:
                 waiting[cpu] = False
-                account.delivered[cpu] += 1
+                device.account.delivered[cpu] += 1
                 self.waiting -= 1
                 device.service(cpu)
         if self.waiting == before:
