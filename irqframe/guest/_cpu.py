@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from irqframe.errors import GuestError
+from irqframe.flow import SysregEncoding
 from irqframe.vm import VCpu
 
 STORM: Final = 100_000
@@ -24,31 +25,39 @@ class ScriptedCpu:
         index: of the vCPU.
         mpidr: of the vCPU, affinity bits only.
         exceptions: how many were taken.
-        hvc: HVC, a hypercall: (function, x1, x2, x3), 0 for what is left out, -> x0 to x3 afterwards.
-        read: a load from a device: (address, size), 4 bytes if it is left out (1, 2, 4 or 8), -> value.
-        mrs: MRS, a system register read: (encoding) -> value.
-        msr: MSR, a system register written: (encoding, value).
     """
 
-    __slots__ = ("_vector", "exceptions", "hvc", "index", "mpidr", "mrs", "msr", "read", "vcpu")
+    __slots__ = ("_vector", "exceptions", "index", "mpidr", "vcpu")
 
     def __init__(self, vcpu: VCpu, vector: Callable[[ScriptedCpu], None]) -> None:
         self.vcpu = vcpu
         self.index = vcpu.index
         self.mpidr = vcpu.mpidr
         self.exceptions = 0
-        self.hvc = vcpu.hypercall
-        self.read = vcpu.mmio_read
-        self.mrs = vcpu.sysreg_read
-        self.msr = vcpu.sysreg_write
         self._vector = vector
 
     def __repr__(self) -> str:
         return f"<ScriptedCpu {self.index}>"
 
+    def hvc(self, function: int, x1: int = 0, x2: int = 0, x3: int = 0) -> tuple[int, int, int, int]:
+        """HVC: make a hypercall; x0 to x3 afterwards."""
+        return self.vcpu.hypercall(function, x1, x2, x3)
+
+    def read(self, gpa: int, size: int = 4) -> int:
+        """Load `size` bytes (1, 2, 4 or 8) from a device."""
+        return self.vcpu.mmio_read(gpa, size)
+
     def write(self, gpa: int, value: int, size: int = 4) -> None:
         """Store `size` bytes (1, 2, 4 or 8) to a device."""
         self.vcpu.mmio_write(gpa, size, value)
+
+    def mrs(self, encoding: SysregEncoding) -> int:
+        """Read a system register."""
+        return self.vcpu.sysreg_read(encoding)
+
+    def msr(self, encoding: SysregEncoding, value: int) -> None:
+        """Write a system register."""
+        self.vcpu.sysreg_write(encoding, value)
 
     @property
     def irq_asserted(self) -> bool:
@@ -95,3 +104,16 @@ class ScriptedCpu:
         vcpu.unblock()
         vcpu.enter()
         return slept
+
+
+class BoundCpu(ScriptedCpu):
+    """A CPU whose instructions are its vCPU's traps, bound ahead of time."""
+
+    __slots__ = ("hvc", "mrs", "msr", "read")
+
+    def __init__(self, vcpu: VCpu, vector: Callable[[ScriptedCpu], None]) -> None:
+        super().__init__(vcpu, vector)
+        self.hvc = vcpu.hypercall  # type: ignore[method-assign, assignment]
+        self.read = vcpu.mmio_read  # type: ignore[method-assign]
+        self.mrs = vcpu.sysreg_read  # type: ignore[method-assign, assignment]
+        self.msr = vcpu.sysreg_write  # type: ignore[method-assign, assignment]

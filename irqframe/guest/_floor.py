@@ -13,7 +13,7 @@ from typing import Final
 
 from irqframe.errors import GuestError
 from irqframe.flow import Injected
-from irqframe.guest._cpu import ScriptedCpu
+from irqframe.guest._cpu import BoundCpu, ScriptedCpu
 from irqframe.guest._devices import HIGH, Device
 from irqframe.guest._driver import Driver
 from irqframe.guest._outcome import Outcome
@@ -58,7 +58,7 @@ class Floor:
         self._driver = driver
         self._advance = vm.clock.advance if isinstance(vm.clock, VirtualClock) else None
         self._kicked: deque[int] = deque()
-        self.cpus = [ScriptedCpu(vcpu, driver.handle_irq) for vcpu in vm.vcpus]
+        self.cpus = [BoundCpu(vcpu, driver.handle_irq) for vcpu in vm.vcpus]
         self.online = list(range(len(self.cpus)))
         self.connect(Wiring())
         self.outcome = outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -90,14 +91,15 @@ def test_ipis_reach_whom_they_name(guest: Any, cpus: int) -> None:
 def test_the_end_of_an_ipi_names_its_source(guest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     one = guest(4)
     ended = []
-    write = one.cpus[0].vcpu.__class__.mmio_write
+    writes = [cpu.vcpu.mmio_write for cpu in one.cpus]
 
-    def spy(vcpu: Any, gpa: int, size: int, value: int) -> None:
+    def spy(index: int, gpa: int, size: int, value: int) -> None:
         if gpa == 0x0801_0010:
             ended.append(value)
-        write(vcpu, gpa, size, value)
+        writes[index](gpa, size, value)
 
-    monkeypatch.setattr(one.cpus[0].vcpu.__class__, "mmio_write", spy)
+    for index, cpu in enumerate(one.cpus):
+        monkeypatch.setattr(cpu.vcpu, "mmio_write", partial(spy, index))
     one.driver.send_ipi(one.cpus[3], (0,), 2)
     one.take()
     assert ended == [3 << 10 | 2]

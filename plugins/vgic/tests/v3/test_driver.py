@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -147,14 +148,15 @@ def test_an_ipi_is_one_write_for_each_cluster(guest: Any, monkeypatch: pytest.Mo
     mpidrs = (0x0, 0x3, 0x13, 0x1F, 0x102, 0x2_0102, 5 << 32 | 0x2_0102)
     one = guest(len(mpidrs), mpidrs=mpidrs)
     written = []
-    write = one.cpus[0].vcpu.__class__.sysreg_write
+    writes = [cpu.vcpu.sysreg_write for cpu in one.cpus]
 
-    def spy(vcpu: Any, encoding: SysregEncoding, value: int) -> None:
+    def spy(index: int, encoding: SysregEncoding, value: int) -> None:
         if encoding == SGI1R:
             written.append(value)
-        write(vcpu, encoding, value)
+        writes[index](encoding, value)
 
-    monkeypatch.setattr(one.cpus[0].vcpu.__class__, "sysreg_write", spy)
+    for index, cpu in enumerate(one.cpus):
+        monkeypatch.setattr(cpu.vcpu, "sysreg_write", partial(spy, index))
     one.driver.send_ipi(one.cpus[0], range(len(mpidrs)), 2)
     # ICC_SGI1R_EL1 page: [55:48] Aff3, [47:44] RS, [39:32] Aff2, [27:24] INTID, [23:16] Aff1, [15:0] targets.
     assert written == [
@@ -198,14 +200,15 @@ def test_affinity_moves_what_is_pending_and_masks_it_meanwhile(guest: Any, monke
     hwirq = one.driver.request(one.cpus[0], EDGE, 0)
     one.board.vm.set_irq(8, 1)
     enabled = []
-    write = one.cpus[0].vcpu.__class__.mmio_write
+    writes = [cpu.vcpu.mmio_write for cpu in one.cpus]
 
-    def spy(vcpu: Any, gpa: int, size: int, value: int) -> None:
+    def spy(index: int, gpa: int, size: int, value: int) -> None:
         if gpa == 0x0800_6000 + 8 * hwirq:
             enabled.append(one.board.bit(0x100, hwirq))
-        write(vcpu, gpa, size, value)
+        writes[index](gpa, size, value)
 
-    monkeypatch.setattr(one.cpus[0].vcpu.__class__, "mmio_write", spy)
+    for index, cpu in enumerate(one.cpus):
+        monkeypatch.setattr(cpu.vcpu, "mmio_write", partial(spy, index))
     one.driver.set_affinity(one.cpus[2], hwirq, 3)
     assert enabled == [False]
     assert one.board.bit(0x100, hwirq)
