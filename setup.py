@@ -14,7 +14,7 @@ native = Extension(
     "irqframe._native",
     sources=sorted(glob("irqframe/csrc/*.c")),
     depends=sorted(glob("irqframe/csrc/*.h")),
-    extra_compile_args=["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra"],
+    extra_compile_args=["-std=c11", "-D_GNU_SOURCE", "-fvisibility=hidden", "-Wall", "-Wextra"],
     py_limited_api=True,
     optional=True,
 )

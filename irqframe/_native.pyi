@@ -10,6 +10,9 @@ FUNCTIONS: tuple[str, ...]
 NUMBERS: tuple[str, ...]
 """Numbers of its headers that it is given, likewise."""
 
+EMPTY_HOOKS: tuple[int, int, int]
+"""Addresses of hooks that return at once, of an exception, a load and a store: what exits cost, for the benchmarks."""
+
 class Engine:
     """One CPU; `irqframe.guest.aarch64` has the contract. Addresses are numbers."""
 
@@ -35,6 +38,9 @@ class Engine:
     def shorten(self, limit: int, /) -> None: ...
     def flush_tlb(self) -> None: ...
     def flush_code(self) -> None: ...
+    def bind(
+        self, rows: tuple[tuple[int, int, Operation], ...], tell: Callable[[int, list[tuple[int, int]]], object], /
+    ) -> None: ...
     def connect(self, peers: tuple[Engine, ...], /) -> None: ...
     def recent(self) -> list[tuple[str, int, int]]: ...
 
@@ -51,6 +57,7 @@ class View:
 class _Target:
     """What the targets share; `irqframe.bits` has the contract."""
 
+    enabled: bool
     raised: int
     coalesced: int
     delivered: int
@@ -98,3 +105,25 @@ class Empty:
 
 def replay(targets: tuple[Any, ...], records: Any, out: Any, /) -> tuple[int, int]:
     """Records done, and why the next one was not, 0 if there is none."""
+
+class Operation:
+    """What serves an exit without Python: opaque, made by an irqchip's compiled core."""
+
+    done: int
+    """How often it served one."""
+
+    def call(self, *words: int) -> tuple[int, int, int, int] | None:
+        """As the engine calls it: the words that come out; None if Python has to do this one."""
+    def lines(self) -> int:
+        """Bit 0: IRQ is asserted, bit 1: FIQ."""
+    def counts(self) -> dict[int, int]:
+        """How often it did its work for each number that it tells apart."""
+
+class Directory:
+    """Compiled targets by the number with which a guest names them."""
+
+    def __new__(cls, targets: dict[int, Any], /) -> Self: ...
+
+def acknowledging(target: Any, disabled: tuple[int, ...], nothing: tuple[int, ...], /) -> Operation: ...
+def pending(own: Any, directory: Directory, disabled: tuple[int, ...], /) -> Operation: ...
+def unmasking(own: Any, directory: Directory, /) -> Operation: ...

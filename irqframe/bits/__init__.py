@@ -7,6 +7,7 @@ where it was built and IRQFRAME_PURE is not set to 1.
 from typing import TYPE_CHECKING, Final
 
 from irqframe.bits._make import is_compiled
+from irqframe.bits._operations import Directory, Operation, acknowledging, directory, pending, unmasking
 from irqframe.bits._priority import PRIORITIES
 from irqframe.bits._records import RECORD, BadRecordError, Op, Refusal
 from irqframe.bits._target import ACTIVE, GROUP_OFF, MASKED, PENDING, UNTARGETED, Target
@@ -30,11 +31,17 @@ __all__ = [
     "RECORD",
     "UNTARGETED",
     "BadRecordError",
+    "Directory",
     "Fifo",
     "LowestFirst",
     "Op",
+    "Operation",
     "Priority",
     "Refusal",
     "Target",
+    "acknowledging",
+    "directory",
+    "pending",
     "replay",
+    "unmasking",
 ]

@@ -51,9 +51,11 @@ class Target(ABC):
         raised: calls of `pend`.
         coalesced: calls of `pend` that found the interrupt pending.
         delivered: interrupts handed out by `acknowledge`.
+        enabled: the irqchip's own note, False at first, of whether what is deliverable is delivered at all. No method
+            looks at it, nor is it saved or reset; operations that serve exits do look at it.
     """
 
-    __slots__ = ("_initial", "coalesced", "deliverable", "delivered", "raised", "state")
+    __slots__ = ("_initial", "coalesced", "deliverable", "delivered", "enabled", "raised", "state")
 
     def __init__(self, size: int, initial: int = MASKED) -> None:
         if initial & ~STATE_BITS or initial == PENDING:
@@ -61,6 +63,7 @@ class Target(ABC):
         if not 0 <= index(size) <= MOST_INTIDS:
             raise ValueError(f"size {size} is not in 0..{MOST_INTIDS}")
         self._initial = initial
+        self.enabled = False
         self.state = bytearray([initial]) * size
         self.deliverable = 0
         self.raised = 0

@@ -56,6 +56,7 @@ typedef struct {
 typedef struct {
     PyTypeObject *view;
     PyTypeObject *targets[3];
+    PyTypeObject *operation, *directory;
 } Native;
 
 struct Target {
@@ -70,6 +71,7 @@ struct Target {
     uint32_t size;
     uint8_t initial;
     bool busy;              /* such a replay runs */
+    char enabled;           /* the irqchip's: whether what is deliverable is delivered; no method looks at it */
 };
 
 /* bits_target.c */

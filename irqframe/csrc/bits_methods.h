@@ -278,4 +278,5 @@ static size_t apply_many(Target *const *targets, size_t targets_count, const uin
     {"raised", T_LONGLONG, offsetof(Target, raised), 0, NULL},                                                         \
     {"coalesced", T_LONGLONG, offsetof(Target, coalesced), 0, NULL},                                                   \
     {"delivered", T_LONGLONG, offsetof(Target, delivered), 0, NULL},                                                   \
+    {"enabled", T_BOOL, offsetof(Target, enabled), 0, NULL},                                                            \
     {"deliverable", T_PYSSIZET, offsetof(Target, deliverable), READONLY, NULL}

@@ -29,6 +29,8 @@ int bits_traverse(PyObject *module, visitproc visit, void *arg)
 {
     Native *native = PyModule_GetState(module);
     Py_VISIT((PyObject *)native->view);
+    Py_VISIT((PyObject *)native->operation);
+    Py_VISIT((PyObject *)native->directory);
     for (int at = 0; at < 3; at++)
         Py_VISIT((PyObject *)native->targets[at]);
     return 0;
@@ -39,6 +41,8 @@ void bits_free(void *module)
 {
     Native *native = PyModule_GetState(module);
     Py_XDECREF((PyObject *)native->view);
+    Py_XDECREF((PyObject *)native->operation);
+    Py_XDECREF((PyObject *)native->directory);
     for (int at = 0; at < 3; at++)
         Py_XDECREF((PyObject *)native->targets[at]);
 }

@@ -105,6 +105,7 @@ int bits_init(PyObject *self, PyObject *arguments, PyObject *keywords)
     target->limit = target->size;
     bits_fill(target, initial);
     target->raised = target->coalesced = target->delivered = 0;
+    target->enabled = 0;
     return 0;
 }
 

@@ -25,11 +25,30 @@ static PyObject *engine_run(Engine *engine, PyObject *arguments)
         PyErr_SetString(PyExc_RuntimeError, "the CPU is running");
         return NULL;
     }
+    if (engine->tell)
+        ask_lines(engine);
+    if (PyErr_Occurred())
+        return NULL;
     engine->thread = PyEval_SaveThread();
     int stop = run_engine(engine, budget, deadline);
     PyEval_RestoreThread(engine->thread);
     engine->thread = NULL;
-    return engine->failed ? NULL : PyLong_FromLong(stop);
+    return tell_bound(engine) || engine->failed ? NULL : PyLong_FromLong(stop);
+}
+
+/* bind(rows, tell): each row is (exit, key, operation). Once. */
+static PyObject *engine_bind(Engine *engine, PyObject *arguments)
+{
+    PyObject *rows, *tell;
+    if (!PyArg_ParseTuple(arguments, "O!O", &PyTuple_Type, &rows, &tell))
+        return NULL;
+    if (engine->thread || engine->tell) {
+        PyErr_SetString(PyExc_RuntimeError, "operations are bound once, before the CPU runs");
+        return NULL;
+    }
+    if (take_bound(engine, rows, tell))
+        return NULL;
+    Py_RETURN_NONE;
 }
 
 static PyObject *engine_attend(Engine *engine, PyObject *unused)
@@ -218,6 +237,9 @@ static int engine_traverse(Engine *engine, visitproc visit, void *arg)
     for (int at = 0; at < EXITS; at++)
         Py_VISIT(engine->exits[at]);
     Py_VISIT(engine->peers);
+    Py_VISIT(engine->tell);
+    for (unsigned at = 0; at < engine->bound_count; at++)
+        Py_VISIT((PyObject *)engine->bound[at].operation);
     return 0;
 }
 
@@ -227,6 +249,7 @@ static int engine_clear(Engine *engine)
     for (int at = 0; at < EXITS; at++)
         Py_CLEAR(engine->exits[at]);
     Py_CLEAR(engine->peers);
+    forget_bound(engine);
     return 0;
 }
 
@@ -266,6 +289,7 @@ static PyMethodDef METHODS[] = {
     {"flush_tlb", (PyCFunction)engine_flush_tlb, METH_NOARGS, NULL},
     {"flush_code", (PyCFunction)engine_flush_code, METH_NOARGS, NULL},
     {"connect", (PyCFunction)engine_connect, METH_O, NULL},
+    {"bind", (PyCFunction)engine_bind, METH_VARARGS, NULL},
     {"recent", (PyCFunction)engine_recent, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -6,16 +6,17 @@
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 
+#include "operation.h"
 #include "unicorn_api.h"
 
 /* `Stop`, and two that Python never sees: the CPU was stopped for what is done between two blocks, or was not. */
 enum stop { STOP_BUDGET, STOP_WFI, STOP_ATTENTION, STOP_FAULT, STOP_BETWEEN, STOP_NONE };
 
-/* Levels of `Engine.lines`. */
-enum { LINE_IRQ = 1, LINE_FIQ = 2 };
-
 /* Who serves what leaves the guest, in the order of `Exits`. */
 enum exit { EXIT_HYPERCALL, EXIT_MMIO_READ, EXIT_MMIO_WRITE, EXIT_SYSREG_READ, EXIT_SYSREG_WRITE, EXIT_LINES, EXITS };
+
+/* x0 to x3. */
+enum { CALL_REGISTERS = 4 };
 
 enum { RECENT = 16, SYSREGS = 1 << 16, FAULT_TEXT = 160 };
 
@@ -31,6 +32,14 @@ typedef struct {
     Engine *engine;
     uint64_t base;
 } Frame;
+
+/* An exit that an operation serves; `key` is a function id, an address or an encoding. */
+typedef struct {
+    Operation *operation;
+    uint64_t key;
+    uint64_t count;         /* how often, since Python was told */
+    enum exit exit;
+} Bound;
 
 struct Engine {
     PyObject_HEAD
@@ -69,11 +78,23 @@ struct Engine {
     unsigned others_count;
     Frame *frames;
     unsigned char *served;  /* a bit per system register that the exits serve */
+
+    /* Exits that operations serve. */
+    int settled;            /* there are some, and Python has nothing to do before the next exit */
+    unsigned bound_shift;  /* of the hash */
+    unsigned bound_count;
+    Bound *bound;
+    unsigned *places;       /* by hash, one more than the place in `bound`; 0: free */
+    unsigned *untold;       /* places in `bound` of those with a count */
+    unsigned untold_count;
+    PyObject *tell;
 };
 
 /* registers.c */
 uint64_t read_register(Engine *engine, int number);
 void write_register(Engine *engine, int number, uint64_t value);
+void read_arguments(Engine *engine, uint64_t x[CALL_REGISTERS]);
+void write_results(Engine *engine, uint64_t x[CALL_REGISTERS]);
 uint32_t read_pstate(Engine *engine);
 uint64_t read_sysreg(Engine *engine, uint32_t encoding);
 void write_sysreg(Engine *engine, uint32_t encoding, uint64_t value);
@@ -92,6 +113,14 @@ uint64_t call_mmio_read(Engine *engine, uint64_t gpa, unsigned size);
 void call_mmio_write(Engine *engine, uint64_t gpa, unsigned size, uint64_t value);
 bool call_sysreg_read(Engine *engine, uint32_t encoding, uint64_t *value);
 bool call_sysreg_write(Engine *engine, uint32_t encoding, uint64_t value);
+
+/* bound.c */
+Bound *find_bound(const Engine *engine, enum exit exit, uint64_t key);
+bool serve(Engine *engine, Bound *bound, const char *kind, uint64_t key, const uint64_t *in, uint64_t *out);
+void ask_lines(Engine *engine);
+int tell_bound(Engine *engine);
+int take_bound(Engine *engine, PyObject *rows, PyObject *tell);
+void forget_bound(Engine *engine);
 
 /* exceptions.c */
 bool takes_interrupt(Engine *engine);

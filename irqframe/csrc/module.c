@@ -2,13 +2,17 @@
 #include "bits.h"
 
 int add_bits(PyObject *module);
+int add_empty_hooks(PyObject *module);
 int add_engine(PyObject *module);
+int add_operations(PyObject *module);
 int bits_traverse(PyObject *module, visitproc visit, void *arg);
 void bits_free(void *module);
 
 static PyModuleDef_Slot SLOTS[] = {
     {Py_mod_exec, (void *)add_engine},
+    {Py_mod_exec, (void *)add_empty_hooks},
     {Py_mod_exec, (void *)add_bits},
+    {Py_mod_exec, (void *)add_operations},
     {0, NULL},
 };
 

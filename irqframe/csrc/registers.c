@@ -21,6 +21,22 @@ void write_register(Engine *engine, int number, uint64_t value)
     engine->api.reg_write_batch(engine->uc, &number, &place, 1);
 }
 
+/* x1 to x3. */
+void read_arguments(Engine *engine, uint64_t x[CALL_REGISTERS])
+{
+    int x0 = engine->api.ARM64_REG_X0, numbers[] = {x0 + 1, x0 + 2, x0 + 3};
+    void *places[] = {&x[1], &x[2], &x[3]};
+    engine->api.reg_read_batch(engine->uc, numbers, places, CALL_REGISTERS - 1);
+}
+
+/* x0 to x3. */
+void write_results(Engine *engine, uint64_t x[CALL_REGISTERS])
+{
+    int x0 = engine->api.ARM64_REG_X0, numbers[] = {x0, x0 + 1, x0 + 2, x0 + 3};
+    void *const places[] = {&x[0], &x[1], &x[2], &x[3]};
+    engine->api.reg_write_batch(engine->uc, numbers, places, CALL_REGISTERS);
+}
+
 uint32_t read_pstate(Engine *engine)
 {
     uint32_t pstate = 0;

@@ -20,6 +20,7 @@ typedef struct {
 #define UC_FUNCTIONS(X)                                                                                                \
     X(reg_read, int, (Uc *, int, void *))                                                                              \
     X(reg_write, int, (Uc *, int, const void *))                                                                       \
+    X(reg_read_batch, int, (Uc *, int *, void **, int))                                                                \
     X(reg_write_batch, int, (Uc *, int *, void *const *, int))                                                         \
     X(emu_start, int, (Uc *, uint64_t, uint64_t, uint64_t, size_t))                                                    \
     X(emu_stop, int, (Uc *))                                                                                           \

@@ -80,11 +80,29 @@ VCpuRef: TypeAlias = Any
 HypercallHandler: TypeAlias = Callable[[VCpuRef, int, int, int], tuple[int, int, int, int]]
 
 
+#: An operation of the compiled core, `irqframe.bits.Operation`. This room may not import that one.
+OperationRef: TypeAlias = Any
+
+
 class Hypercall(NamedTuple):
-    """One function of a hypercall range: its name, as the specification spells it, and its work."""
+    """One function of a hypercall range.
+
+    A claim may bring operations of the compiled core beside its Python callables. Where real code runs, the emulator's
+    engine is compiled too, and nobody watches (no wrapper, no trap observer, no `irqchip_vcpu_sync_hwstate`), the exit
+    is served by the operation, and Python does not hear of it before the next exit that is its own. So an operation
+    does exactly what the callable does and what the irqchip's flush makes of the lines then; what it cannot do so, it
+    leaves to the callable.
+
+    Attributes:
+        name: as the specification spells it.
+        handler: its work.
+        operation: (vcpu) -> the operation that serves this vCPU's calls, or None; asked once, when the guest is
+            launched; every vCPU of the VM is run by one thread.
+    """
 
     name: str
     handler: HypercallHandler
+    operation: Callable[[VCpuRef], OperationRef | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +131,8 @@ class MmioClaim:
         read: (vcpu, offset, size) -> value; size is 1, 2, 4 or 8 bytes, the access lies inside the frame.
         write: (vcpu, offset, size, value); value is unsigned, cut to `size`.
         registers: offset -> register name, for trap counts; offsets not listed are shown as numbers.
+        operations: (vcpu) -> offset -> operations for a load and for a store that begin there, None for what they do
+            not serve; see `Hypercall`. They are given the size of the access, 1, 2 or 4 bytes.
     """
 
     name: str
@@ -121,6 +141,7 @@ class MmioClaim:
     read: Callable[[VCpuRef, int, int], int]
     write: Callable[[VCpuRef, int, int, int], None]
     registers: Mapping[int, str] = field(default_factory=dict)
+    operations: Callable[[VCpuRef], Mapping[int, tuple[OperationRef | None, OperationRef | None]]] | None = None
 
 
 class SysregEncoding(NamedTuple):
@@ -152,12 +173,14 @@ class SysregClaim:
         encoding: op0, op1, CRn, CRm, op2.
         read: (vcpu) -> 64-bit value; None: reading is UNDEFINED.
         write: (vcpu, value); None: writing is UNDEFINED.
+        operations: (vcpu) -> operations for MRS and for MSR, None for what they do not serve; see `Hypercall`.
     """
 
     name: str
     encoding: SysregEncoding
     read: Callable[[VCpuRef], int] | None = None
     write: Callable[[VCpuRef, int], None] | None = None
+    operations: Callable[[VCpuRef], tuple[OperationRef | None, OperationRef | None]] | None = None
 
 
 TrapClaim: TypeAlias = HypercallClaim | MmioClaim | SysregClaim

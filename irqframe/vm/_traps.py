@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from irqframe.errors import VmError
@@ -77,6 +78,11 @@ class HypercallBus:
         for fid, function in claim.functions.items():
             self._functions[fid] = function
             self._handlers[fid] = function.handler
+
+    @property
+    def functions(self) -> Mapping[int, Hypercall]:
+        """Every function that is served, by its id."""
+        return MappingProxyType(self._functions)
 
     def call(self, vcpu: VCpu, fid: int, x1: int, x2: int, x3: int) -> tuple[int, int, int, int]:
         """Serve a hypercall.
@@ -207,6 +213,11 @@ class SysregBus:
     def encodings(self) -> tuple[SysregEncoding, ...]:
         """Every register that is served."""
         return tuple(self._registers)
+
+    @property
+    def claims(self) -> tuple[SysregClaim, ...]:
+        """The claims on them."""
+        return tuple(self._registers.values())
 
     def read(self, vcpu: VCpu, encoding: SysregEncoding) -> int:
         """Serve an MRS.

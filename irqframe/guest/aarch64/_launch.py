@@ -54,6 +54,7 @@ def launch(
     append: str | None = None,
     virtual: bool = False,
     make: Make | None = None,
+    operations: bool = True,
     console: Console | None = None,
     quirks: Iterable[str] = (),
     options: Mapping[str, str] | None = None,
@@ -71,6 +72,8 @@ def launch(
         append: its command line; None: that of the tree.
         virtual: whether time is counted in instructions, which makes runs repeatable; else it is the host's.
         make: what drives the CPUs; None: what is there.
+        operations: whether compiled operations of the irqchip serve exits; nothing that can be seen depends on it but
+            the time that the run takes.
         console: the other end of the serial port; None: nobody.
         quirks: of the irqchip and of the core.
         options: of the irqchip.
@@ -98,7 +101,7 @@ def launch(
     runner = Runner(vm, devices, clock)
     Psci(vm, runner)
     loaded = load(machine, vm, kernel, initrd, append)
-    make_engine = engine_maker(vm, clock, made, smc=_calls_by_smc(machine))
+    make_engine = engine_maker(vm, clock, made, smc=_calls_by_smc(machine), operations=operations)
     runner.begin([Cpu(vcpu, clock, make_engine) for vcpu in vm.vcpus])
     connect([cpu.engine for cpu in runner.cpus])
     for device in devices:

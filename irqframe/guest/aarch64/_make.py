@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Final
 
 from irqframe.errors import IrqframeError
+from irqframe.guest.aarch64._bound import Bound
 from irqframe.guest.aarch64._clocks import InstructionClock
 from irqframe.guest.aarch64._cpu import Clock, MakeEngine
 from irqframe.guest.aarch64._engine import Engine, Exits
@@ -36,7 +37,7 @@ def available_make() -> Make:
     return Make.PYTHON if pure or find_spec("irqframe._native") is None else Make.COMPILED
 
 
-def engine_maker(vm: Vm, clock: Clock, make: Make, *, smc: bool) -> MakeEngine:
+def engine_maker(vm: Vm, clock: Clock, make: Make, *, smc: bool, operations: bool = True) -> MakeEngine:
     """What makes the engine of each vCPU of a VM.
 
     Args:
@@ -44,6 +45,7 @@ def engine_maker(vm: Vm, clock: Clock, make: Make, *, smc: bool) -> MakeEngine:
         clock: its clock.
         make: what drives the CPUs.
         smc: whether SMC is a hypercall too.
+        operations: whether the compiled engine serves exits by the irqchip's operations, where it has any.
 
     Returns:
         The function; `VmError` ENOMEM comes out of it if the host does not give the RAM.
@@ -60,7 +62,12 @@ def engine_maker(vm: Vm, clock: Clock, make: Make, *, smc: bool) -> MakeEngine:
         if make is Make.COMPILED:
             from irqframe.guest.aarch64._compiled import CompiledEngine
 
-            return CompiledEngine(uc, syndrome, exits, frames, served, virtual=virtual, smc=smc)
+            bound = Bound(vcpu) if operations else None
+            if bound is None or not bound.rows:
+                return CompiledEngine(uc, syndrome, exits, frames, served, virtual=virtual, smc=smc)
+            engine = CompiledEngine(uc, syndrome, bound.watch(exits), frames, served, virtual=virtual, smc=smc)
+            engine.bind(bound.rows, bound.tell)
+            return engine
         from irqframe.guest.aarch64._hooks import HookedEngine
 
         return HookedEngine(uc, syndrome, exits, frames, served, virtual=virtual, smc=smc)

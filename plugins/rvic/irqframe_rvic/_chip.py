@@ -148,8 +148,8 @@ class Rvic(Irqchip):
     @hookimpl
     def irqchip_vcpu_flush_hwstate(self, vcpu: VCpu) -> None:
         """The IRQ line is that condition; FIQ is never used."""
-        rvic: Instance = vcpu.chip
-        vcpu.irq_line = rvic.enabled and rvic.target.deliverable > 0
+        target = vcpu.chip.target
+        vcpu.irq_line = target.enabled and target.deliverable > 0
 
     # Injection
 

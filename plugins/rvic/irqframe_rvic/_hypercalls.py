@@ -6,17 +6,23 @@ A handler takes (vcpu, x1, x2, x3) and returns x0 to x3. The checks stand in the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from irqframe.flow import Hypercall, HypercallClaim, HypercallHandler
 from irqframe_rvic import _abi as abi
 from irqframe_rvic._abi import FID, MPIDR_AFFINITY, SUCCESS, Result
-from irqframe_rvic._rvic_calls import rvic_handlers
+from irqframe_rvic._rvic_calls import MakeOperation, rvic_handlers, rvic_operations
 from irqframe_rvic._rvid_calls import rvid_handlers
 
 if TYPE_CHECKING:
     from irqframe.vm import VCpu, Vm
     from irqframe_rvic._vm_data import VmData
+
+REFUSED: Final = frozenset({"K9", "K14"})
+"""Quirks that change what ACKNOWLEDGE, CLEAR_MASKED or SIGNAL do; with one of them Python serves all three."""
+
+NONE: Final[Mapping[str, MakeOperation]] = MappingProxyType({})
 
 
 def claims(vm: Vm, data: VmData, quirks: frozenset[str]) -> tuple[HypercallClaim, HypercallClaim]:
@@ -29,17 +35,18 @@ def claims(vm: Vm, data: VmData, quirks: frozenset[str]) -> tuple[HypercallClaim
     """
     rvic = rvic_handlers(vm, data)
     rvid = rvid_handlers(vm, data, quirks)
+    operations = {} if quirks & REFUSED else rvic_operations(vm)
     if "K11" in quirks:
         rvic["RVIC_RESAMPLE"] = _resampling_anyway(rvic["RVIC_RESAMPLE"], data)
     if "K14" in quirks:
         rvic = {name: _truncating(name, handler) for name, handler in rvic.items()}
         rvid = {name: _truncating(name, handler) for name, handler in rvid.items()}
-    return claim(rvic), claim(rvid)
+    return claim(rvic, operations), claim(rvid)
 
 
-def claim(handlers: Mapping[str, HypercallHandler]) -> HypercallClaim:
+def claim(handlers: Mapping[str, HypercallHandler], operations: Mapping[str, MakeOperation] = NONE) -> HypercallClaim:
     """The claim of a range; the functions have no holes between them."""
-    functions = {FID[name]: Hypercall(name, handler) for name, handler in handlers.items()}
+    functions = {FID[name]: Hypercall(name, handler, operations.get(name)) for name, handler in handlers.items()}
     return HypercallClaim(min(functions), max(functions), functions)
 
 

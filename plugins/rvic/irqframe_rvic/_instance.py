@@ -11,11 +11,11 @@
 from __future__ import annotations
 
 import errno
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from irqframe.bits import PENDING, Target
+from irqframe.bits import PENDING, Operation, Target
 from irqframe.errors import VmError
 from irqframe.flow import Counters, Injected
 from irqframe_rvic._transitions import OPERATIONS, Event
@@ -62,7 +62,7 @@ class Instance:
         trusted: as given.
         total: N; 0 once it is destroyed.
         target: as given.
-        enabled: by RVIC_ENABLE.
+        acknowledging: the operation that serves this vCPU's ACKNOWLEDGE without Python, or None; it counts by itself.
         lines: level of the line of each trusted INTID, as last injected.
         mapped: host interrupts by INTID.
         owners: devices inside the VM by INTID.
@@ -70,7 +70,7 @@ class Instance:
         dropped: raises that were lost, by reason.
         withdrawn: pending interrupts that the guest cleared, and held ones whose line fell.
         resampled: interrupts made pending by a level that was still high.
-        acknowledged: how often the guest has acknowledged each INTID, whatever was reset since.
+        acknowledged: how often a handler has acknowledged each INTID for the guest, whatever was reset since.
         input_level: (intid) -> whether a level input mapped to the untrusted INTID is high; None without level inputs.
         input_levels: () -> untrusted INTIDs for which that is so; None without level inputs.
         signal: (intid) -> whether it became pending; counted. Derived from the transition table, as are the next three.
@@ -83,8 +83,8 @@ class Instance:
         "_clear",
         "acknowledge",
         "acknowledged",
+        "acknowledging",
         "dropped",
-        "enabled",
         "held",
         "input_level",
         "input_levels",
@@ -107,7 +107,7 @@ class Instance:
         self.trusted = trusted
         self.total = len(target.state)
         self.target = target
-        self.enabled = False
+        target.enabled = False
         self.lines = bytearray(trusted)
         self.mapped: dict[int, HostMapping] = {}
         self.owners: dict[int, object] = {}
@@ -116,6 +116,7 @@ class Instance:
         self.withdrawn = 0
         self.resampled = 0
         self.acknowledged: defaultdict[int, int] = defaultdict(int)
+        self.acknowledging: Operation | None = None
         self.input_level: Callable[[int], bool] | None = None
         self.input_levels: Callable[[], set[int]] | None = None
         bound = {event: operation.bind(target) for event, operation in OPERATIONS.items()}
@@ -126,9 +127,27 @@ class Instance:
         self._clear: Callable[[int], int] = bound[Event.CLEAR_PENDING]
 
     @property
+    def enabled(self) -> bool:
+        """By RVIC_ENABLE; the target keeps it, where compiled operations see it too."""
+        return self.target.enabled
+
+    @enabled.setter
+    def enabled(self, enabled: bool) -> None:
+        self.target.enabled = enabled
+
+    @property
     def can_signal(self) -> bool:
         """Whether the vCPU's IRQ line is to be asserted; any thread may ask."""
-        return self.enabled and self.target.deliverable > 0
+        target = self.target
+        return target.enabled and target.deliverable > 0
+
+    @property
+    def delivered(self) -> dict[int, int]:
+        """How often the guest has acknowledged each INTID, whatever was reset since; any thread may ask."""
+        counts = Counter(self.acknowledged)
+        if self.acknowledging is not None:
+            counts.update(self.acknowledging.counts())
+        return dict(counts)
 
     # What the guest does
 
@@ -194,9 +213,9 @@ class Instance:
 
     def pulse(self, intid: int) -> Injected:
         """Latch an interrupt."""
-        if not self.enabled:
-            return self._while_disabled(intid)
         target = self.target
+        if not target.enabled:
+            return self._while_disabled(intid)
         before = target.deliverable
         fresh = self.signal(intid)
         if not before and target.deliverable:

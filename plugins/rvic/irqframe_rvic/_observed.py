@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def delivered(vcpu: VCpu) -> dict[int, int]:
     """How often the guest has acknowledged each INTID; one that never was is left out."""
-    return dict(vcpu.chip.acknowledged) if isinstance(vcpu.chip, Instance) else {}
+    return vcpu.chip.delivered if isinstance(vcpu.chip, Instance) else {}
 
 
 def identify(vcpu: VCpu, intid: int) -> Source | str:

@@ -9,9 +9,10 @@ ownership, and its line is left to its next entry: only the owner writes it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from irqframe.bits import Priority, Target
+from irqframe.bits import Directory, Operation, Priority, Target, acknowledging, directory, pending, unmasking
 from irqframe.flow import HypercallHandler
 from irqframe_rvic import _abi as abi
 from irqframe_rvic._abi import MPIDR_AFFINITY, SUCCESS, InfoKey, Result
@@ -20,6 +21,8 @@ from irqframe_rvic._instance import Instance
 if TYPE_CHECKING:
     from irqframe.vm import VCpu, Vm
     from irqframe_rvic._vm_data import VmData
+
+MakeOperation = Callable[["VCpu"], Operation | None]
 
 
 class TargetCpu(NamedTuple):
@@ -56,6 +59,29 @@ def rvic_handlers(vm: Vm, data: VmData) -> dict[str, HypercallHandler]:
     if data.extensions.priorities:
         handlers["RVIC_SET_PRIORITY"] = _set_priority(rvics, total)
     return handlers
+
+
+def rvic_operations(vm: Vm) -> dict[str, MakeOperation]:
+    """The functions that the compiled core serves by itself, by name: what makes the operation of a vCPU.
+
+    Each does what the handler of that name does, as long as no quirk changes it.
+    """
+
+    @cache
+    def targets() -> Directory | None:
+        return directory({vcpu.mpidr: vcpu.chip.target for vcpu in vm.vcpus})
+
+    def acknowledge(vcpu: VCpu) -> Operation | None:
+        rvic: Instance = vcpu.chip
+        if rvic.acknowledging is None:
+            rvic.acknowledging = acknowledging(rvic.target, disabled=abi.DISABLED, nothing=abi.NO_INTERRUPTS)
+        return rvic.acknowledging
+
+    return {
+        "RVIC_ACKNOWLEDGE": acknowledge,
+        "RVIC_CLEAR_MASKED": lambda vcpu: unmasking(vcpu.chip.target, targets()),
+        "RVIC_SIGNAL": lambda vcpu: pending(vcpu.chip.target, targets(), disabled=abi.DISABLED),
+    }
 
 
 # rVIC: the caller's own instance
@@ -98,13 +124,14 @@ def _acknowledge(total: int) -> HypercallHandler:
 
     def handler(vcpu: VCpu, x1: int, x2: int, x3: int) -> Result:
         rvic: Instance = vcpu.chip
-        if not rvic.enabled:
+        target = rvic.target
+        if not target.enabled:
             return disabled
         intid = rvic.acknowledge()
         if intid < 0:
             return nothing
         rvic.acknowledged[intid] += 1
-        vcpu.irq_line = rvic.target.deliverable > 0
+        vcpu.irq_line = target.deliverable > 0
         return answers[intid]
 
     return handler
@@ -150,7 +177,7 @@ def _on_target(targets: Mapping[int, TargetCpu], total: int) -> HypercallHandler
         owner, rvic, target, operate = found
         if owner is vcpu:
             operate(x2)
-            vcpu.irq_line = rvic.enabled and target.deliverable > 0
+            vcpu.irq_line = target.enabled and target.deliverable > 0
         else:
             owner.call(rvic.remotely, operate, x2)
         return success
@@ -167,10 +194,11 @@ def _signal(rvics: Mapping[int, Instance], total: int) -> HypercallHandler:
             return _refusal(rvic, x1)
         if rvic.vcpu is not vcpu:
             return SUCCESS if rvic.vcpu.call(rvic.signal_remotely, x2) else abi.DISABLED
-        if not rvic.enabled:
+        target = rvic.target
+        if not target.enabled:
             return abi.DISABLED
         rvic.signal(x2)
-        vcpu.irq_line = rvic.target.deliverable > 0
+        vcpu.irq_line = target.deliverable > 0
         return SUCCESS
 
     return handler
