@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from _measure import measure
+from _rows import Row, tell
 
 from irqframe.bits import RECORD, Op, pure
 
@@ -35,8 +36,8 @@ INTIDS = 2048
 GIC_INTIDS = 1020
 
 
-class Row(NamedTuple):
-    """A ratio: what it is about, its two cases, and what it may be."""
+class Case(NamedTuple):
+    """A ratio that is to be measured: what it is about, its two cases, and what it may be."""
 
     what: str
     case: str
@@ -207,16 +208,16 @@ def makes() -> Iterator[tuple[str, Any]]:
         yield "compiled", _compiled
 
 
-def rows() -> Iterator[Row]:
+def bars() -> Iterator[Case]:
     """The bars."""
-    yield Row("compiled: a cycle, to three empty methods in C", "compiled cycle", "compiled empty", 1.5)
-    yield Row("python: a cycle, to three empty methods", "python cycle", "python empty", 7)
-    yield Row("compiled: replay from a buffer, to a loop in C", "compiled replay", "C loop", 2)
+    yield Case("compiled: a cycle, to three empty methods in C", "compiled cycle", "compiled empty", 1.5)
+    yield Case("python: a cycle, to three empty methods", "python cycle", "python empty", 7)
+    yield Case("compiled: replay from a buffer, to a loop in C", "compiled replay", "C loop", 2)
     for name in ("compiled", "python"):
-        yield Row(f"{name}: a cycle at 65,536 INTIDs, to 64", f"{name} 65536", f"{name} 64", 1.3)
-        yield Row(f"{name}: a cycle at 512 vCPUs, to 1", f"{name} 512 vCPUs", f"{name} 1 vCPU", 1.3)
-        yield Row(f"{name}: a cycle with 2,048 pending, to 1", f"{name} 2048 deep", f"{name} 1 deep", 1.3)
-        yield Row(f"{name}: selection among 1,020, to 1", f"{name} select 1020", f"{name} select 1", 1.3)
+        yield Case(f"{name}: a cycle at 65,536 INTIDs, to 64", f"{name} 65536", f"{name} 64", 1.3)
+        yield Case(f"{name}: a cycle at 512 vCPUs, to 1", f"{name} 512 vCPUs", f"{name} 1 vCPU", 1.3)
+        yield Case(f"{name}: a cycle with 2,048 pending, to 1", f"{name} 2048 deep", f"{name} 1 deep", 1.3)
+        yield Case(f"{name}: selection among 1,020, to 1", f"{name} select 1020", f"{name} select 1", 1.3)
 
 
 def memory() -> Iterator[tuple[str, float, float]]:
@@ -237,20 +238,16 @@ def memory() -> Iterator[tuple[str, float, float]]:
             yield "compiled: an idle target, to pending, masked and level bits", sys.getsizeof(target) / bits, 3
 
 
-def main() -> None:
-    """Measure and print."""
+def rows() -> list[Row]:
+    """What there is to measure of them, and the memory of an idle target."""
     times = measure(dict(cases()), ROUNDS)
-    for row in rows():
-        if row.case in times and row.reference in times:
-            print(f"{times[row.case] / times[row.reference]:6.2f}  {row.what} (at most {row.at_most})")
-        else:
-            print(f"     -  {row.what} (nothing to measure it with)")
-    for what, ratio, at_most in memory():
-        print(f"{ratio:6.2f}  {what} (at most {at_most})")
-    for name, events in (("python replay", 3 * EVENTS), ("compiled replay", 3 * EVENTS), ("C loop", 3 * EVENTS)):
-        if name in times:
-            print(f"        {name}: {times[name] * 1e6 / events:.1f} ns a record")
+    found = [
+        Row(bar.what, times[bar.case] / times[bar.reference], bar.at_most)
+        for bar in bars()
+        if bar.case in times and bar.reference in times
+    ]
+    return found + [Row(what, ratio, at_most) for what, ratio, at_most in memory()]
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(tell(rows))

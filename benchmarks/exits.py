@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import struct
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from _measure import measure
+from _rows import Row, tell
 from engine import RAM, Guest
 from unicorn import unicorn_const
 from unicorn.unicorn_py3.unicorn import uclib
@@ -92,8 +94,8 @@ def served(folder: Path, code: bytes, kept: list[Launched], *, operations: bool)
     return run
 
 
-def main() -> None:
-    """Measure and print."""
+def rows() -> list[Row]:
+    """Each loop by operations and through Python, to the empty hook."""
     kept: list[Launched] = []
     with tempfile.TemporaryDirectory() as folder:
         cases = {}
@@ -106,13 +108,16 @@ def main() -> None:
         counts = guest.vm.vcpus[0].hypercall_counts
         assert counts[ACKNOWLEDGE] >= TURNS
         guest.close()
+    found = []
     calls = {"acknowledge": ("an ACKNOWLEDGE hypercall", 1), "cycle": ("SIGNAL, ACKNOWLEDGE, CLEAR_MASKED", 3)}
     for name, (what, count) in calls.items():
-        bar = f" (bar: {BAR} at most)" if count == 1 else ""
-        for way, said in (("bound", f"by an operation{bar}"), ("python", "through Python")):
+        for way, said in (("bound", "by an operation"), ("python", "through Python")):
             one, other = (times[f"{name} {each}"] / TURNS / count * 1e6 for each in (way, "empty"))
-            print(f"{one / other:6.2f}  {what} {said}, to an empty hook in C ({one:,.0f} ns to {other:,.0f} ns a call)")
+            bar = BAR if (name, way) == ("acknowledge", "bound") else None
+            detail = f"{one:,.0f} ns to {other:,.0f} ns a call"
+            found.append(Row(f"{what} {said}, to an empty hook in C", one / other, bar, detail))
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(tell(rows))
