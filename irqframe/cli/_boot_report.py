@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from irqframe.bits import MAKE
 from irqframe.cli._machines import sources_of
 from irqframe.cli._report import CPU_COLUMNS, dropped_words, json_traps, print_traps
 from irqframe.cli._tables import print_table
@@ -68,6 +69,7 @@ def boot_json(
     """The same as plain data; all but the key `timing` is the same for the same seed in virtual time."""
     return {
         "schema": 1,
+        "make": MAKE,
         "machine": machine.tree.file,
         "irqchip": machine.irqchip,
         "quirks": list(quirks),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from irqframe.bits import MAKE
 from irqframe.cli._tables import print_table
 from irqframe.cli._words import counted
 
@@ -103,6 +104,7 @@ def compared_json(
     """A comparison as plain data; the same each time."""
     return {
         "schema": 1,
+        "make": MAKE,
         **asked,
         "vcpus": [cpu.mpidr for cpu in machines[0].cpus],
         "costs": _json_costs(costs),

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 
 import click
 
 from irqframe.cli._tables import print_table
 
+_MAKES: Final = {
+    "compiled": "compiled; IRQFRAME_PURE=1 takes the one in Python",
+    "python": "Python; the compiled part is not built, or IRQFRAME_PURE refuses it",
+}
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plugins(as_json: bool) -> int:
-    """List the installed irqchips.
+    """List the installed irqchips, and say which make of the state of interrupts runs.
 
     The environment variable IRQFRAME_LOAD_PLUGINS limits them: empty for none, or names separated by commas. Exits with
     1 if one is broken.
     """
+    from irqframe.bits import MAKE
     from irqframe.flow import discover
 
     found = discover()
@@ -37,7 +44,7 @@ def plugins(as_json: bool) -> int:
             }
             for plugin in found
         ]
-        click.echo(json.dumps({"schema": 1, "plugins": listed}, indent=2))
+        click.echo(json.dumps({"schema": 1, "make": MAKE, "plugins": listed}, indent=2))
         return int(broken)
     rows = [
         (
@@ -50,6 +57,7 @@ def plugins(as_json: bool) -> int:
     ]
     if rows:
         print_table(("irqchip", "distribution", "compatible", "state"), rows)
+        click.echo(f"make: {_MAKES[MAKE]}")
     else:
         click.echo("no irqchip is installed", err=True)
     return int(broken)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from irqframe.bits import MAKE
 from irqframe.cli._tables import print_table
 from irqframe.cli._words import counted
 
@@ -54,6 +55,7 @@ def report_json(machine: Machine, outcome: Outcome, seed: int, quirks: Sequence[
     """What a run found, as plain data; all but the key `timing` is the same for the same seed."""
     return {
         "schema": 1,
+        "make": MAKE,
         "machine": machine.tree.file,
         "irqchip": machine.irqchip,
         "quirks": list(quirks),

@@ -73,7 +73,7 @@ def test_json_schema(irqframe: Run, virt_dts: Path, costs: Path) -> None:
     result = irqframe("compare", virt_dts, IRQCHIPS, COUNT, "--costs", costs, "--smp=2", "--json")
     assert (result.returncode, result.stderr) == (0, "")
     report: dict[str, Any] = json.loads(result.stdout)
-    assert list(report) == ["schema", "machine", "kernel", "count", "vcpus", "costs", "irqchips"]
+    assert list(report) == ["schema", "make", "machine", "kernel", "count", "vcpus", "costs", "irqchips"]
     assert (report["schema"], report["machine"], report["kernel"]) == (1, str(virt_dts), None)
     assert (report["count"], report["vcpus"]) == (10, [0, 1])
     assert report["costs"]["unit"] == "beans"

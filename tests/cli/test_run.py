@@ -54,6 +54,7 @@ def test_json_schema(irqframe: Run, virt_dts: Path, chip: str) -> None:
     report: dict[str, Any] = json.loads(result.stdout)
     assert list(report) == [
         "schema",
+        "make",
         "machine",
         "irqchip",
         "quirks",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Sequence
 from enum import Enum
-from importlib.util import find_spec
 from typing import Final
 
+from irqframe.bits import MAKE
 from irqframe.errors import IrqframeError
 from irqframe.guest.aarch64._bound import Bound
 from irqframe.guest.aarch64._clocks import InstructionClock
@@ -20,9 +19,6 @@ from irqframe.vm import VCpu, Vm
 PHYSICAL_BITS: Final = 44
 """How wide a physical address of a Cortex-A72 is (its ID_AA64MMFR0_EL1.PARange)."""
 
-PURE: Final = "IRQFRAME_PURE"
-"""Environment: set to 1, nothing that is compiled is used."""
-
 
 class Make(Enum):
     """What drives the CPUs."""
@@ -32,9 +28,8 @@ class Make(Enum):
 
 
 def available_make() -> Make:
-    """The compiled one where it was built and is not refused by the environment."""
-    pure = os.environ.get(PURE, "") not in ("", "0")
-    return Make.PYTHON if pure or find_spec("irqframe._native") is None else Make.COMPILED
+    """The compiled one where it was built and is not refused by the environment, as for the bits."""
+    return Make(MAKE)
 
 
 def engine_maker(vm: Vm, clock: Clock, make: Make, *, smc: bool, operations: bool = True) -> MakeEngine:
