@@ -113,9 +113,11 @@ def test_a_raise_that_is_overtaken_by_its_end_leaves_no_level(board: Any, from_o
         from_outside(made.line, 40, 0)
 
     first = made.vm.vcpus[0]
-    first._mmio_write = store_then_end
+    made.vm.mmio.write = store_then_end
+    first.bind()
     made.w(0x6000 + 8 * 40, 1, size=8)
-    first._mmio_write = store
+    made.vm.mmio.write = store
+    first.bind()
     second.adopt()
     second.drain()
     assert not made.bit(0x200, 40) and not made.irq(1)
