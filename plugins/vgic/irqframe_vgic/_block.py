@@ -1,70 +1,17 @@
-"""The state of 32 interrupts with consecutive INTIDs: one integer per property, one bit per interrupt.
-
-This is the shape of the registers, so a register of one bit per INTID is read in one step.
-
-    pending  = latch, or for a level-triggered interrupt the line       (GICD_ISPENDR page)
-    owed     = pending, and not delivered since it became so
-
-`owed` is for the accounts. A level interrupt whose line is still high while it is active reads as pending, but what
-made it pending has been delivered; it is owed again when it is deactivated.
-"""
+"""The state of 32 interrupts with consecutive INTIDs, as it is reset and saved; `irqframe.bits.Bank` has the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
-_ALL: Final = 0xFFFF_FFFF
-
-BITMAPS: Final = ("enabled", "latch", "line", "edge", "active", "group", "owed")
+from irqframe.bits import BITMAPS, Bank
 
 
-class Block:
-    """State of 32 interrupts.
+class Block(Bank):
+    """State of 32 interrupts; `targets` has bit n for CPU interface n."""
 
-    Args:
-        first: INTID of the first one, a multiple of 32.
-        count: how many there are, 1 to 32; the others' bits stay 0.
-
-    Attributes:
-        first: as given.
-        valid: bitmap of those that there are.
-        enabled: bitmap; so are the following.
-        latch: pending by an edge, a message or the guest, until acknowledged or cleared.
-        line: level of the line.
-        edge: edge-triggered; else level-triggered.
-        active: acknowledged and not deactivated.
-        group: in Group 1.
-        owed: pending and not delivered since.
-        priority: a byte each.
-        targets: a byte each, bit n for CPU interface n.
-    """
-
-    __slots__ = (
-        "active",
-        "edge",
-        "enabled",
-        "first",
-        "group",
-        "latch",
-        "line",
-        "owed",
-        "priority",
-        "targets",
-        "valid",
-    )
-
-    def __init__(self, first: int, count: int = 32) -> None:
-        self.first = first
-        self.valid = _ALL >> (32 - count)
-        self.enabled = self.latch = self.line = self.edge = self.active = self.group = self.owed = 0
-        self.priority = bytearray(32)
-        self.targets = bytearray(32)
-
-    @property
-    def pending(self) -> int:
-        """Bitmap of what reads as pending."""
-        return self.latch | self.line & ~self.edge
+    __slots__ = ()
 
     def reset(self) -> None:
         """Forget everything but the lines, which are the devices', and the targets' shape."""

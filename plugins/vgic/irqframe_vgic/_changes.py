@@ -5,8 +5,9 @@ A change is called with the interrupt's block, its bitmap, and where it is count
 
 from __future__ import annotations
 
-from irqframe_vgic._block import Block, bits
-from irqframe_vgic._lifecycle import Counts, latch
+from irqframe.bits import Bank
+from irqframe_vgic._block import bits
+from irqframe_vgic._lifecycle import Counts
 
 __all__ = [
     "activate",
@@ -25,47 +26,52 @@ __all__ = [
 ]
 
 
-def enable(block: Block, bit: int, counts: Counts) -> None:
+def enable(block: Bank, bit: int, counts: Counts) -> None:
     """Written 1 to a set-enable bit."""
-    block.enabled |= bit
+    block.set("enabled", bit)
 
 
-def disable(block: Block, bit: int, counts: Counts) -> None:
+def disable(block: Bank, bit: int, counts: Counts) -> None:
     """Written 1 to a clear-enable bit."""
-    block.enabled &= ~bit
+    block.clear("enabled", bit)
 
 
-def unpend(block: Block, bit: int, counts: Counts) -> None:
+def latch(block: Bank, bit: int, counts: Counts) -> None:
+    """Written 1 to a set-pending bit."""
+    block.pend(bit, counts)
+
+
+def unpend(block: Bank, bit: int, counts: Counts) -> None:
     """Written 1 to a clear-pending bit: the latch goes, a line stays."""
-    block.latch &= ~bit
+    block.clear("latch", bit)
 
 
-def activate(block: Block, bit: int, counts: Counts) -> None:
+def activate(block: Bank, bit: int, counts: Counts) -> None:
     """Written 1 to a set-active bit."""
-    block.active |= bit
+    block.set("active", bit)
 
 
-def to_group1(block: Block, bit: int, counts: Counts) -> None:
+def to_group1(block: Bank, bit: int, counts: Counts) -> None:
     """Its group bit becomes 1."""
-    block.group |= bit
+    block.set("group", bit)
 
 
-def to_group0(block: Block, bit: int, counts: Counts) -> None:
+def to_group0(block: Bank, bit: int, counts: Counts) -> None:
     """Its group bit becomes 0."""
-    block.group &= ~bit
+    block.clear("group", bit)
 
 
-def to_edge(block: Block, bit: int, counts: Counts) -> None:
+def to_edge(block: Bank, bit: int, counts: Counts) -> None:
     """Its configuration becomes edge-triggered."""
-    block.edge |= bit
+    block.set("edge", bit)
 
 
-def to_level(block: Block, bit: int, counts: Counts) -> None:
+def to_level(block: Bank, bit: int, counts: Counts) -> None:
     """Its configuration becomes level-triggered."""
-    block.edge &= ~bit
+    block.clear("edge", bit)
 
 
-def set_priority(priority: int, block: Block, bit: int, counts: Counts) -> None:
+def set_priority(priority: int, block: Bank, bit: int, counts: Counts) -> None:
     """Its priority is written; bound to the value ahead."""
     block.priority[bit.bit_length() - 1] = priority
 
@@ -76,7 +82,7 @@ def word_of(values: bytearray, n: int) -> int:
     return int.from_bytes(values[at : at + 4], "little")
 
 
-def config_word(block: Block, half: int) -> int:
+def config_word(block: Bank, half: int) -> int:
     """A word of two bits per interrupt for one half of a block: the upper one is set for edge-triggered."""
     return sum(2 << 2 * i for i in bits(block.edge >> 16 * half & 0xFFFF))
 

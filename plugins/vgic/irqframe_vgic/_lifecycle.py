@@ -1,32 +1,24 @@
-"""The life of one interrupt, the same for a PPI and an SPI, and what is counted of it.
-
-    raise     an edge, a message, the guest, or a line that goes high       owed, unless it is: coalesced
-    deliver   the guest acknowledges                                        latch cleared, active, no longer owed
-    settle    after any other change
-                pending, neither owed nor active: a line is still high      owed again: resampled
-                owed, no longer pending                                     withdrawn
-
-After `settle`, an interrupt that is pending and not active is owed, and one that is owed is pending. So always
-
-    raised + resampled = delivered + coalesced + dropped + withdrawn + owed
-"""
+"""What is counted of the life of the interrupts of one CPU interface; `irqframe.bits.Bank` has that life."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from irqframe.bits import COALESCED, LATCHED, UNCHANGED, Account, Bank
 from irqframe.flow import Counters, Injected
-from irqframe_vgic._block import Block
+
+OUTCOMES: Final = {UNCHANGED: Injected.NOTHING, LATCHED: Injected.LATCHED, COALESCED: Injected.COALESCED}
+"""What became of a raise, by what `Bank.set_line` and `Bank.pend` say."""
 
 
-class Counts:
+class Counts(Account):
     """What one CPU interface has counted since reset; the attributes are those of `irqframe.flow.Counters`."""
 
-    __slots__ = ("coalesced", "delivered", "dropped", "raised", "resampled", "withdrawn")
+    __slots__ = ("dropped",)
 
     def __init__(self) -> None:
-        self.raised = self.delivered = self.coalesced = self.withdrawn = self.resampled = 0
+        super().__init__()
         self.dropped: dict[Injected, int] = {}
 
     def drop(self, reason: Injected) -> Injected:
@@ -79,65 +71,9 @@ class Counts:
         )
 
 
-#: A change of one interrupt: (block, its bitmap, where it is counted).
-Change: TypeAlias = Callable[[Block, int, Counts], object]
+#: A change of one interrupt: (bank, its bitmap, where it is counted).
+Change: TypeAlias = Callable[[Bank, int, Counts], object]
 
 
-def set_line(block: Block, bit: int, level: int, counts: Counts, every_raise_is_an_edge: bool) -> Injected:
-    """Set the line of the interrupt whose bitmap is `bit`.
-
-    Returns:
-        LATCHED or COALESCED for a raise; NOTHING if the line was low or did not change.
-    """
-    if not level:
-        block.line &= ~bit
-        settle(block, bit, counts)
-        return Injected.NOTHING
-    was_high = block.line & bit
-    block.line |= bit
-    if block.edge & bit:
-        if was_high and not every_raise_is_an_edge:
-            return Injected.NOTHING
-        return latch(block, bit, counts)
-    return Injected.NOTHING if was_high else _owe(block, bit, counts)
-
-
-def latch(block: Block, bit: int, counts: Counts) -> Injected:
-    """An edge, a message, or the guest makes the interrupt pending.
-
-    Returns:
-        LATCHED, or COALESCED if it was owed already.
-    """
-    block.latch |= bit
-    return _owe(block, bit, counts)
-
-
-def deliver(block: Block, bit: int) -> None:
-    """The guest acknowledges: active, and pending only if the line says so (S2 in the tests)."""
-    block.active |= bit
-    block.latch &= ~bit
-    block.owed &= ~bit
-
-
-def settle(block: Block, bit: int, counts: Counts) -> None:
-    """Bring `owed` in line with the rest, after a change that was neither a raise nor a delivery."""
-    if (block.latch | block.line & ~block.edge) & bit:
-        if not (block.owed | block.active) & bit:
-            block.owed |= bit
-            counts.resampled += 1
-    elif block.owed & bit:
-        block.owed &= ~bit
-        counts.withdrawn += 1
-
-
-def _owe(block: Block, bit: int, counts: Counts) -> Injected:
-    counts.raised += 1
-    if block.owed & bit:
-        counts.coalesced += 1
-        return Injected.COALESCED
-    block.owed |= bit
-    return Injected.LATCHED
-
-
-def no_change(block: Block, bit: int, counts: Counts) -> None:
+def no_change(bank: Bank, bit: int, counts: Counts) -> None:
     """For a change that only settles."""

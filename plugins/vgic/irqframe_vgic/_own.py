@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from irqframe.bits import LATCHED, Preemption
 from irqframe.flow import Injected
 from irqframe.vm import VCpu
-from irqframe_vgic import _lifecycle as lifecycle
 from irqframe_vgic._block import Block, bits
 from irqframe_vgic._intids import PRIVATE
-from irqframe_vgic._lifecycle import Change, Counts
+from irqframe_vgic._lifecycle import OUTCOMES, Change, Counts
 
 if TYPE_CHECKING:
     from irqframe_vgic._shared import Shared
@@ -32,13 +32,14 @@ class HostLink(NamedTuple):
     get_level: Callable[[int], bool]
 
 
-class OwnInterrupts(ABC):
+class OwnInterrupts(Preemption, ABC):
     """The interrupts that a CPU has for itself.
 
     Args:
         vcpu: the vCPU.
         gic: the distributor.
         own: the interrupts, by INTID / 32.
+        intids: size of the number space.
 
     Attributes:
         vcpu: as given.
@@ -48,12 +49,14 @@ class OwnInterrupts(ABC):
         linked: bitmap of these, as far as they are INTIDs below 32.
         linked_far: whether there are others.
         owners: devices that reserved a PPI, by INTID.
-        counts: what was counted.
+        blocks: `own` and the distributor's.
     """
 
-    __slots__ = ("counts", "gic", "linked", "linked_far", "links", "own", "owners", "private", "vcpu")
+    __slots__ = ("blocks", "gic", "linked", "linked_far", "links", "own", "owners", "private", "vcpu")
 
-    def __init__(self, vcpu: VCpu, gic: Shared[Any], own: Mapping[int, Block]) -> None:
+    def __init__(self, vcpu: VCpu, gic: Shared[Any], own: Mapping[int, Block], intids: int) -> None:
+        self.blocks: Mapping[int, Block] = {**own, **gic.blocks}
+        super().__init__(self.blocks, tuple(own), intids, gic.parameters.group_bits)
         self.vcpu = vcpu
         self.gic = gic
         self.own = own
@@ -62,7 +65,16 @@ class OwnInterrupts(ABC):
         self.linked = 0
         self.linked_far = False
         self.owners: dict[int, object] = {}
-        self.counts = Counts()
+        self.start_counts()
+
+    @property
+    def counts(self) -> Counts:
+        """What was counted."""
+        return cast("Counts", self.account)
+
+    def start_counts(self) -> None:
+        """Count from nothing on."""
+        self.account = Counts()
 
     @abstractmethod
     def owed(self) -> int:
@@ -73,10 +85,6 @@ class OwnInterrupts(ABC):
     @abstractmethod
     def show(self, block: Block, n: int) -> None:
         """The block's n-th interrupt may have changed; `update` must follow."""
-
-    @abstractmethod
-    def update(self) -> None:
-        """Decide anew what is signalled."""
 
     def refresh(self, block: Block, n: int) -> Injected:
         """`show`, then `update`."""
@@ -96,16 +104,17 @@ class OwnInterrupts(ABC):
 
     def settle(self, block: Block, n: int) -> None:
         """Bring the accounts of one of the CPU's own interrupts in line with its state."""
-        lifecycle.settle(block, 1 << n, self.counts)
+        block.settle(1 << n, self.account)
 
     def set_line(self, intid: int, level: int) -> Injected:
         """Set the line of a PPI."""
         block = self.own[intid >> 5]
         n = intid & 31
         every = self.gic.parameters.every_raise_is_an_edge
-        outcome = lifecycle.set_line(block, 1 << n, level, self.counts, every)
-        self.refresh(block, n)
-        return outcome
+        outcome = block.set_line(1 << n, level, self.account, every)
+        if outcome == LATCHED or not level:
+            self.refresh(block, n)
+        return OUTCOMES[outcome]
 
     def deactivate_some(self, block: Block, value: int) -> None:
         """Make some of a block inactive; the running priority stays (S18 in the tests)."""
@@ -134,7 +143,9 @@ class OwnInterrupts(ABC):
         self._count_links()
 
     def _count_links(self) -> None:
-        self.linked = sum(1 << intid for intid in self.links if intid < PRIVATE)
+        for number, block in self.own.items():
+            block.watched = sum(1 << (intid & 31) for intid in self.links if intid >> 5 == number)
+        self.linked = self.private.watched
         self.linked_far = any(intid >= PRIVATE for intid in self.links)
 
     def sample(self) -> None:
@@ -153,7 +164,7 @@ class OwnInterrupts(ABC):
         block.latch &= ~bit
         block.line &= ~bit
         block.active &= ~bit
-        lifecycle.settle(block, bit, self.counts)
+        block.settle(bit, self.account)
         self.refresh(block, n)
 
     def _end_link(self, intid: int) -> None:

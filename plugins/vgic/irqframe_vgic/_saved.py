@@ -6,9 +6,10 @@ import errno
 from collections.abc import Mapping
 from typing import Any, Final
 
+from irqframe.bits import BITMAPS
 from irqframe.errors import VmError
 from irqframe.flow import Injected
-from irqframe_vgic._block import BITMAPS, Block
+from irqframe_vgic._block import Block
 from irqframe_vgic._lifecycle import Counts
 
 VERSION: Final = 1

@@ -18,13 +18,14 @@ from functools import partial
 from itertools import count
 from typing import Final, Generic, TypeVar
 
+from irqframe.bits import LATCHED
 from irqframe.flow import Injected
 from irqframe.vm import VCpu, Vm
 from irqframe_vgic import _lifecycle as lifecycle
 from irqframe_vgic._block import Block, bits
 from irqframe_vgic._implementation import Implementation
 from irqframe_vgic._interface import Interface
-from irqframe_vgic._lifecycle import Change, Counts
+from irqframe_vgic._lifecycle import OUTCOMES, Change
 
 CROWDED: Final = 256
 """What a guest makes another vCPU do waits when that has more than so much to do: it may not run for long."""
@@ -169,9 +170,10 @@ class Shared(ABC, Generic[F]):
             return self._set_late(block, n, level, home)
         self._stamped[intid] = stamp
         every = self.parameters.every_raise_is_an_edge
-        outcome = lifecycle.set_line(block, 1 << n, level, home.counts, every)
-        self.show(block, n)
-        return outcome
+        outcome = block.set_line(1 << n, level, home.account, every)
+        if outcome == LATCHED or not (level or block.edge >> n & 1):
+            self.show(block, n)
+        return OUTCOMES[outcome]
 
     def _set_late(self, block: Block, n: int, level: int, home: F) -> Injected:
         """A setting that another one has overtaken: of a raise, the edge is left; a level has fallen since."""
@@ -181,9 +183,10 @@ class Shared(ABC, Generic[F]):
             home.counts.raised += 1
             home.counts.withdrawn += 1
             return Injected.NOTHING
-        outcome = lifecycle.latch(block, 1 << n, home.counts)
-        self.show(block, n)
-        return outcome
+        outcome = block.pend(1 << n, home.account)
+        if outcome == LATCHED:
+            self.show(block, n)
+        return OUTCOMES[outcome]
 
     def pulse(self, intid: int) -> Injected:
         """A message for an SPI: an edge, lost if the guest has left the SPI level-triggered.
@@ -199,9 +202,10 @@ class Shared(ABC, Generic[F]):
         n = intid & 31
         if not block.edge & 1 << n:
             return home.counts.drop(Injected.DROPPED)
-        outcome = lifecycle.latch(block, 1 << n, home.counts)
-        self.show(block, n)
-        return outcome
+        outcome = block.pend(1 << n, home.account)
+        if outcome == LATCHED:
+            self.show(block, n)
+        return OUTCOMES[outcome]
 
     # What a guest does
 
@@ -223,7 +227,7 @@ class Shared(ABC, Generic[F]):
         if by not in self.receivers(block, n):
             return None
         home = self.homes[intid]
-        lifecycle.deliver(block, bit)
+        block.deliver(bit)
         self.show(block, n, but=by)
         return "" if home is by else home.counts.give()
 
@@ -237,11 +241,11 @@ class Shared(ABC, Generic[F]):
         bit = 1 << n
         if not block.active & bit:
             return
-        block.active &= ~bit
+        block.clear("active", bit)
         if not block.edge & bit:
             # A resampling irqfd lowers the line now, and its device raises it again if it must.
             self.vm.notify_ack(self.pin_of(intid))
-        lifecycle.settle(block, bit, self.homes[intid].counts)
+        block.settle(bit, self.homes[intid].account)
         self.show(block, n, but=by)
 
     def deactivate_some(self, block: Block, value: int) -> None:
@@ -257,7 +261,7 @@ class Shared(ABC, Generic[F]):
     def _change(self, block: Block, n: int, work: Change) -> None:
         counts = self.homes[block.first + n].counts
         work(block, 1 << n, counts)
-        lifecycle.settle(block, 1 << n, counts)
+        block.settle(1 << n, counts)
         self.show(block, n)
 
     def write_ctlr(self, value: int) -> None:
@@ -274,7 +278,7 @@ class Shared(ABC, Generic[F]):
 
 
 def _start_counts(cpu: Interface) -> None:
-    cpu.counts = Counts()
+    cpu.start_counts()
     cpu.counts.raised = cpu.owed()
 
 

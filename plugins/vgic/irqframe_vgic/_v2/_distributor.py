@@ -31,7 +31,9 @@ class Distributor(Shared[CpuInterface]):
 
     def __init__(self, vm: Vm, parameters: Parameters) -> None:
         intids = parameters.intids
-        blocks = {first >> 5: Block(first, min(32, intids - first)) for first in range(PRIVATE, intids, 32)}
+        blocks = {
+            first >> 5: Block(first, min(32, intids - first), shared=True) for first in range(PRIVATE, intids, 32)
+        }
         super().__init__(vm, parameters, blocks)
         self._sets: list[tuple[CpuInterface, ...]] = []
 

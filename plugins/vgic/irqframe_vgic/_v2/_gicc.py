@@ -57,11 +57,11 @@ def _read_aiar(gic: Distributor, n: int, cpu: CpuInterface) -> int:
 
 
 def _write_eoir(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    cpu.end(value, group1_only=False)
+    cpu.write_eoir(value, group1_only=False)
 
 
 def _write_aeoir(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:
-    cpu.end(value, group1_only=True)
+    cpu.write_eoir(value, group1_only=True)
 
 
 def _write_dir(gic: Distributor, n: int, cpu: CpuInterface, value: int, lanes: int) -> None:

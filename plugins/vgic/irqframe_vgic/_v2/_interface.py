@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from irqframe.bits import ALONE, AMONG_OTHERS, LEFT, NOWHERE, REFUSED
 from irqframe.flow import Injected
 from irqframe.vm import VCpu
 from irqframe_vgic._block import Block, bits
-from irqframe_vgic._interface import IDLE, Interface
+from irqframe_vgic._interface import Interface
 from irqframe_vgic._intids import PRIVATE, SGIS, SPURIOUS
-from irqframe_vgic._lifecycle import Counts
 
 if TYPE_CHECKING:
     from irqframe_vgic._v2._distributor import Distributor
@@ -27,28 +27,35 @@ CTLR_MASK: Final = ENABLE_GROUPS | ACK_CTL | FIQ_EN | CBPR | EOI_MODE
 
 _SGI_BITS: Final = (1 << SGIS) - 1
 
+# Bitmaps of groups.
+_GROUP_0: Final = 0b01
+_GROUP_1: Final = 0b10
+_BOTH: Final = 0b11
+
 
 class CpuInterface(Interface):
     """The GIC's state of one vCPU; `Interface` has what is not a GICv2's alone.
 
     Attributes:
         bit: its bit in GICD_ITARGETSR.
-        sources: per SGI, which CPU interfaces have sent it and wait for delivery.
     """
 
-    __slots__ = ("bit", "sources")
+    __slots__ = ("bit",)
 
     CBPR: ClassVar[int] = CBPR
     EOI_MODE: ClassVar[int] = EOI_MODE
 
     gic: Distributor
+    sources: bytearray
+    """Per SGI, which CPU interfaces have sent it and wait for delivery."""
 
     def __init__(self, vcpu: VCpu, gic: Distributor) -> None:
         private = Block(0)
         self.bit = 1 << vcpu.index
         private.targets[:] = bytes([self.bit]) * PRIVATE
-        self.sources = bytearray(SGIS)
+        private.apart = _SGI_BITS
         super().__init__(vcpu, gic, {0: private}, gic.parameters.intids)
+        self.sources = bytearray(SGIS)
         self.reset()
 
     def reset(self) -> None:
@@ -58,31 +65,32 @@ class CpuInterface(Interface):
         self.private.edge = _SGI_BITS
         self.sources[:] = bytes(SGIS)
         self.reset_interface()
-        self.counts = Counts()
-        self.fiq_group0 = False
+        self.start_counts()
         for n in range(SGIS, PRIVATE):
             self.settle(self.private, n)
         self.refresh_all()
 
-    def sees(self, block: Block, n: int) -> bool:
-        """Whether it is among the targets."""
-        return bool(block.targets[n] & self.bit)
+    def reach(self, block: Block, n: int) -> int:
+        """Whether it is the target, or among the targets."""
+        targets = block.targets[n]
+        if targets == self.bit:
+            return ALONE
+        return AMONG_OTHERS if targets & self.bit else NOWHERE
 
     def owed(self) -> int:
         """How many of the CPU's own interrupts wait; an SGI once per source."""
         return self.private.owed.bit_count() + sum(waiting.bit_count() for waiting in self.sources)
 
-    def settle(self, block: Block, n: int) -> None:
-        """As for all, but for SGIs, whose sources are the account."""
-        if n >= SGIS:
-            super().settle(block, n)
-
-    def write_ctlr(self, value: int) -> None:
-        """GICC_CTLR: Group 0 goes to FIQ if FIQEn is set, everything else to IRQ."""
-        self.ctlr = value & CTLR_MASK
+    def take_ctlr(self, value: int) -> None:
+        """GICC_CTLR: Group 0 goes to FIQ if FIQEn is set, everything else to IRQ; IAR takes Group 1 if AckCtl is."""
+        super().take_ctlr(value)
         self.groups = value & ENABLE_GROUPS
         self.fiq_group0 = bool(value & FIQ_EN)
-        self.recompute()
+        self.takes = _BOTH if value & ACK_CTL else _GROUP_0
+
+    def write_ctlr(self, value: int) -> None:
+        """GICC_CTLR."""
+        self.take_ctlr(value & CTLR_MASK)
         self.update()
 
     # Acknowledge and end
@@ -90,16 +98,15 @@ class CpuInterface(Interface):
     def acknowledge(self, group1_only: bool) -> int:
         """GICC_IAR, or GICC_AIAR if `group1_only`: INTID, and for an SGI its source CPU from bit 10 on."""
         while True:
-            intid = self.best
-            if intid < 0:
+            taken = self.take(_GROUP_1 if group1_only else self.takes)
+            if taken >= 0:
+                return taken
+            if taken == REFUSED and not group1_only:
+                return OTHER_GROUP
+            if taken != LEFT:
                 return SPURIOUS
-            group = self.group_of(intid)
-            refused = self._refused(group, group1_only)
-            if refused:
-                return refused
-            if intid < SGIS:
-                return intid | self._take_sgi(intid, group) << 10
-            if self.deliver(intid, group):
+            intid = self.best
+            if self.claim(intid, self.group_of(intid)):
                 return intid
 
     def highest(self, group1_only: bool) -> int:
@@ -121,39 +128,20 @@ class CpuInterface(Interface):
             return 0 if group else SPURIOUS
         return OTHER_GROUP if group and not self.ctlr & ACK_CTL else 0
 
-    def _take_sgi(self, sgi: int, group: int) -> int:
-        """Deliver an SGI of its lowest source; the others stay pending (S21 in the tests)."""
-        waiting = self.sources[sgi]
-        source = next(bits(waiting))
-        self.sources[sgi] = waiting & waiting - 1
-        if not self.sources[sgi]:
-            self.private.latch &= ~(1 << sgi)
-        self.private.active |= 1 << sgi
-        self.run(sgi, self.target.priority[sgi], group)
-        self.refresh(self.private, sgi)
-        return source
-
-    def end(self, value: int, group1_only: bool) -> None:
+    def write_eoir(self, value: int, group1_only: bool) -> None:
         """GICC_EOIR, or GICC_AEOIR: drop the priority; unless EOImode is set, deactivate too.
 
         The lowest active priority of the interrupt's group ends, whichever INTID is written: another than the last one
         acknowledged is UNPREDICTABLE, and this is what the oracle does.
         """
         intid = value & 0x3FF
-        if intid >= self.gic.parameters.intids or self.running == IDLE:
-            return
-        group = self.group_of(intid)
-        if group1_only and not group:
-            return
-        self.drop_priority(group)
-        if not self.ctlr & EOI_MODE:
-            self.deactivate(intid)
-        self.update()
+        if not self.end(intid, _GROUP_1 if group1_only else _BOTH):
+            self.end_slowly(intid, self.group_of(intid))
 
     def deactivate_directly(self, value: int) -> None:
         """GICC_DIR: deactivate only; ignored unless EOImode is set."""
         intid = value & 0x3FF
-        if self.ctlr & EOI_MODE and intid < self.gic.parameters.intids:
+        if not self.release(intid):
             self.deactivate(intid)
             self.update()
 

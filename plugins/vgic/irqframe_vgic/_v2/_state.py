@@ -93,7 +93,7 @@ def restore_cpu(cpu: CpuInterface, saved: Mapping[str, Any]) -> None:
     cpu.sources[:] = sources
     cpu.pmr, cpu.bpr, cpu.abpr = pmr, bpr, abpr
     cpu.active = active
-    cpu.counts = counts
+    cpu.account = counts
     cpu.write_ctlr(ctlr)
     cpu.refresh_all()
 

@@ -55,9 +55,11 @@ class Distributor(Shared[CpuInterface]):
 
     def __init__(self, vm: Vm, parameters: Parameters) -> None:
         intids = parameters.intids
-        blocks = {first >> 5: Block(first, min(32, intids - first)) for first in range(PRIVATE, intids, 32)}
+        blocks = {
+            first >> 5: Block(first, min(32, intids - first), shared=True) for first in range(PRIVATE, intids, 32)
+        }
         for first in range(FIRST_ESPI, FIRST_ESPI + parameters.espis, 32):
-            blocks[first >> 5] = Block(first)
+            blocks[first >> 5] = Block(first, shared=True)
         super().__init__(vm, parameters, blocks)
         self.routes = {block.first + n: 0 for block, n in self.intids()}
         self.its: tuple[Its, ...] = ()

@@ -36,7 +36,7 @@ def _acknowledge(group: int, cpu: CpuInterface) -> int:
 
 
 def _end(group: int, cpu: CpuInterface, value: int) -> None:
-    cpu.end(value, group)
+    cpu.write_eoir(value, group)
 
 
 def _highest(group: int, cpu: CpuInterface) -> int:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from irqframe.bits import UNTARGETED
+from irqframe.bits import ALONE, LATCHED, LEFT, NOWHERE
 from irqframe.flow import Injected
 from irqframe.vm import VCpu
-from irqframe_vgic import _lifecycle as lifecycle
 from irqframe_vgic._block import Block, bits
-from irqframe_vgic._interface import Interface
+from irqframe_vgic._interface import IDLE, Interface
 from irqframe_vgic._intids import FIRST_EPPI, SGIS, SPURIOUS
-from irqframe_vgic._lifecycle import Counts
+from irqframe_vgic._lifecycle import OUTCOMES
 from irqframe_vgic._v3._lpi_set import ENABLE, FIRST_LPI
 from irqframe_vgic._v3._lpis import Lpis
 from irqframe_vgic._v3._parameters import Parameters
@@ -34,7 +33,6 @@ DPG: Final = (1 << 24, 1 << 25)
 
 _SGI_BITS: Final = (1 << SGIS) - 1
 _INTID: Final = 0xFF_FFFF
-_NOTHING: Final = 256
 
 
 class CpuInterface(Interface):
@@ -47,7 +45,7 @@ class CpuInterface(Interface):
         last: whether no redistributor follows in its region (GICR_TYPER.Last).
     """
 
-    __slots__ = ("_held", "asleep", "last", "left_out", "lpis")
+    __slots__ = ("asleep", "last", "left_out", "lpis")
 
     CBPR: ClassVar[int] = CBPR
     EOI_MODE: ClassVar[int] = EOI_MODE
@@ -57,8 +55,6 @@ class CpuInterface(Interface):
     def __init__(self, vcpu: VCpu, gic: Distributor) -> None:
         firsts = (0, *range(FIRST_EPPI, FIRST_EPPI + gic.parameters.eppis, 32))
         super().__init__(vcpu, gic, {first >> 5: Block(first) for first in firsts}, gic.parameters.span)
-        self.first_priority = self._first_priority
-        self.first = self._first
         self.fiq_group0 = True
         self.last = False
         self.lpis = Lpis(self)
@@ -71,7 +67,7 @@ class CpuInterface(Interface):
         self.update()
         # SPIs for any CPU go elsewhere, out of the account in which they are.
         self.gic.participation_changed()
-        self.counts = Counts()
+        self.start_counts()
         self.counts.raised = self.owed()
 
     def reset_redistributor(self) -> None:
@@ -82,15 +78,17 @@ class CpuInterface(Interface):
         self.lpis.reset()
         self.left_out = 0
         self.fall_asleep(True)
-        self.counts = Counts()
+        self.start_counts()
         for block in self.own.values():
             for n in bits(block.line):
                 self.settle(block, n)
         self.refresh_all()
 
-    def sees(self, block: Block, n: int) -> bool:
+    def reach(self, block: Block, n: int) -> int:
         """Whether it is the CPU's own, or routed here."""
-        return block.first >> 5 in self.own or self.gic.receiver.get(block.first + n) is self
+        if block.first >> 5 in self.own or self.gic.receiver.get(block.first + n) is self:
+            return ALONE
+        return NOWHERE
 
     def owed(self) -> int:
         """How many of the CPU's own interrupts wait."""
@@ -115,36 +113,26 @@ class CpuInterface(Interface):
 
     def refresh_all(self) -> None:
         """`show` the CPU's own interrupts, and those that are routed here or that it takes for such, then `update`."""
+        self.passed = self.gic.ctlr
         for block in self.own.values():
             for n in bits(block.valid):
                 self.show(block, n)
-        homes, state = self.gic.homes, self.target.state
+        homes = self.gic.homes
         for block, n in self.gic.intids():
             intid = block.first + n
-            if homes.get(intid) is self or not state[intid] & UNTARGETED:
+            if homes.get(intid) is self or self.reaches(intid):
                 self.show(block, n)
+        self.look_at_lpis()
+
+    def look_at_lpis(self) -> None:
+        """`offer_lpis`, then `update`."""
+        self.offer_lpis()
         self.update()
 
-    def _lpi_priority(self) -> int:
-        """Priority of the most urgent LPI, 256 if there is none that the distributor lets through: they are Group 1."""
-        return self.lpis.first_priority() if self.gic.ctlr & 2 else _NOTHING
-
-    def _first_priority(self) -> int:
-        if self._held:
-            return _NOTHING
-        return min(self.target.first_priority(), self._lpi_priority())
-
-    def _first(self) -> int:
-        if self._held:
-            return -1
-        priority = self._lpi_priority()
-        if priority < self.target.first_priority():
-            return self.lpis.first()
-        return self.target.first()
-
-    def group_of(self, intid: int) -> int:
-        """0 or 1; LPIs are in Group 1."""
-        return 1 if intid >= FIRST_LPI else super().group_of(intid)
+    def offer_lpis(self) -> None:
+        """LPIs may have changed, or whether the distributor lets Group 1 through; `update` must follow."""
+        priority = self.lpis.first_priority() if self.passed & 2 else IDLE
+        self.offer(priority, self.lpis.first() if priority < IDLE else -1)
 
     def waiting(self) -> dict[int, str]:
         """As for both versions, and the LPIs."""
@@ -155,8 +143,7 @@ class CpuInterface(Interface):
 
     def write_ctlr(self, value: int) -> None:
         """ICC_CTLR_EL1."""
-        self.ctlr = value & CTLR_MASK
-        self.recompute()
+        self.take_ctlr(value & CTLR_MASK)
         self.update()
 
     def enable_group(self, group: int, on: int) -> None:
@@ -169,16 +156,16 @@ class CpuInterface(Interface):
 
     def write_waker(self, value: int) -> None:
         """GICR_WAKER: a CPU that sleeps is signalled nothing, if the implementation holds interrupts back."""
-        held = self._held
+        held = self.held
         self.fall_asleep(bool(value & PROCESSOR_SLEEP))
-        if held is not self._held:
+        if held is not self.held:
             self.update()
             self.gic.participation_changed()
 
     def fall_asleep(self, asleep: bool) -> None:
         """ProcessorSleep is set or cleared; `update` must follow."""
         self.asleep = asleep
-        self._held = asleep and self.gic.parameters.waker_held
+        self.held = asleep and self.gic.parameters.waker_held
 
     def leave_out(self, value: int) -> None:
         """GICR_CTLR.DPG0 and DPG1NS: whether SPIs for any CPU come here."""
@@ -188,27 +175,30 @@ class CpuInterface(Interface):
 
     def participates(self, group: int) -> bool:
         """Whether SPIs of a group that are for any CPU can come here."""
-        return bool(self.groups >> group & 1) and not self._held and not self.left_out & DPG[group]
+        return bool(self.groups >> group & 1) and not self.held and not self.left_out & DPG[group]
 
     # Acknowledge and end
 
     def acknowledge(self, group: int) -> int:
         """ICC_IAR0_EL1 or ICC_IAR1_EL1: the INTID; 1023 if nothing is signalled, or it is of the other group."""
         while True:
-            intid = self.best
-            if intid < 0 or self.group_of(intid) != group:
+            taken = self.take(1 << group)
+            if taken >= 0:
+                return taken
+            if taken != LEFT:
                 return SPURIOUS
+            intid = self.best
             if intid >= FIRST_LPI:
                 self._deliver_lpi(intid)
                 return intid
-            if self.deliver(intid, group):
+            if self.claim(intid, group):
                 return intid
 
     def _deliver_lpi(self, intid: int) -> None:
         priority = self.lpis.first_priority()
         self.lpis.deliver(intid)
         self.run(intid, priority, 1)
-        self.update()
+        self.look_at_lpis()
 
     def highest(self, group: int) -> int:
         """ICC_HPPIR0_EL1 or ICC_HPPIR1_EL1: as `acknowledge`, but without effect, and unmasked."""
@@ -217,7 +207,7 @@ class CpuInterface(Interface):
             return SPURIOUS
         return intid
 
-    def end(self, value: int, group: int) -> None:
+    def write_eoir(self, value: int, group: int) -> None:
         """ICC_EOIR0_EL1 or ICC_EOIR1_EL1: drop the priority; unless EOImode is set, deactivate too.
 
         The most urgent running priority ends if it is of this group, whichever INTID is written (S15 and S20).
@@ -225,15 +215,13 @@ class CpuInterface(Interface):
         intid = value & _INTID
         if not self._is_there(intid) or self._running_group() != group:
             return
-        self.drop_priority(group)
-        if not self.ctlr & EOI_MODE and intid < FIRST_LPI:
-            self.deactivate(intid)
-        self.update()
+        if not self.finish(intid, group):
+            self.end_slowly(intid, group)
 
     def deactivate_directly(self, value: int) -> None:
         """ICC_DIR_EL1: deactivate only; ignored unless EOImode is set, and for LPIs, which are never active."""
         intid = value & _INTID
-        if self.ctlr & EOI_MODE and intid >> 5 in self.blocks and self._is_there(intid):
+        if self.split and intid >> 5 in self.blocks and self._is_there(intid) and not self.release(intid):
             self.deactivate(intid)
             self.update()
 
@@ -256,6 +244,7 @@ class CpuInterface(Interface):
         """An SGI arrives that was sent to a group: it is lost if it is in the other one (S23 in the tests)."""
         if self.private.group >> sgi & 1 != group:
             return self.counts.drop(Injected.DROPPED)
-        outcome = lifecycle.latch(self.private, 1 << sgi, self.counts)
-        self.refresh(self.private, sgi)
-        return outcome
+        outcome = self.private.pend(1 << sgi, self.account)
+        if outcome == LATCHED:
+            self.refresh(self.private, sgi)
+        return OUTCOMES[outcome]

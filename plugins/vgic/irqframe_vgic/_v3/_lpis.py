@@ -51,8 +51,11 @@ class Interface(Protocol):
     def lpis(self) -> Lpis:
         """Its LPIs."""
 
-    def update(self) -> None:
-        """Decide anew what is signalled."""
+    def offer_lpis(self) -> None:
+        """LPIs have changed."""
+
+    def look_at_lpis(self) -> None:
+        """LPIs have changed: decide anew what is signalled."""
 
 
 class Lpis:
@@ -95,7 +98,7 @@ class Lpis:
             self._load()
         else:
             self._unload()
-        self._cpu.update()
+        self._cpu.look_at_lpis()
 
     def write_propbaser(self, value: int, lanes: int) -> None:
         """GICR_PROPBASER; ignored while EnableLPIs is 1, where the effect is UNPREDICTABLE."""
@@ -138,7 +141,7 @@ class Lpis:
         """An LPI is no longer pending."""
         if self._withdraw(intid):
             self._cpu.counts.withdrawn += 1
-            self._cpu.update()
+            self._cpu.look_at_lpis()
         return Injected.NOTHING
 
     def invalidate(self, intid: int) -> Injected:
@@ -147,7 +150,7 @@ class Lpis:
         index = intid - FIRST_LPI
         if waiting is not None and waiting.holds(index):
             waiting.configure(index, self._configuration(index))
-            self._cpu.update()
+            self._cpu.look_at_lpis()
         return Injected.NOTHING
 
     def invalidate_all(self) -> Injected:
@@ -155,14 +158,14 @@ class Lpis:
         waiting = self._waiting
         if waiting is not None and waiting.owed:
             waiting.configure_all(self._table())
-            self._cpu.update()
+            self._cpu.look_at_lpis()
         return Injected.NOTHING
 
     def move(self, intid: int, to: Interface) -> Injected:
         """An LPI goes to another CPU interface; if it is pending, it is so over there."""
         if to is not self._cpu and self._withdraw(intid):
             self._hand_over(intid, to)
-            self._cpu.update()
+            self._cpu.look_at_lpis()
         return Injected.NOTHING
 
     def move_all(self, to: Interface) -> Injected:
@@ -172,7 +175,7 @@ class Lpis:
             self._waiting = None
             given = self._cpu.counts.give_many(waiting.owed)
             to.vcpu.vm.post(to.vcpu, to.lpis.take_over_all, waiting, given, configuration_table(self.propbaser))
-            self._cpu.update()
+            self._cpu.look_at_lpis()
         return Injected.NOTHING
 
     def take_over(self, intid: int, name: str) -> Injected:
@@ -201,7 +204,7 @@ class Lpis:
             # That redistributors of one VM have different tables is UNPREDICTABLE (GICR_TYPER page, CommonLPIAff).
             if table == configuration_table(self.propbaser):
                 now.configure_all(self._table())
-            self._cpu.update()
+            self._cpu.look_at_lpis()
         return Injected.NOTHING
 
     # State
@@ -217,6 +220,7 @@ class Lpis:
         self._waiting = None
         for intid, byte in pending:
             self._add(intid - FIRST_LPI, byte)
+        self._cpu.offer_lpis()
 
     # Helpers
 
@@ -281,7 +285,7 @@ class Lpis:
             self._cpu.counts.coalesced += 1
             return Injected.COALESCED
         self._add(index, self._configuration(index))
-        self._cpu.update()
+        self._cpu.look_at_lpis()
         return Injected.LATCHED
 
     def _lose(self) -> Injected:

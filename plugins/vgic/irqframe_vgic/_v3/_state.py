@@ -124,9 +124,9 @@ def restore_cpu(cpu: CpuInterface, saved: Mapping[str, Any]) -> None:
     for one, block in zip(blocks, cpu.own.values(), strict=True):
         block.take(one)
     _lpi_state.take(cpu.lpis, lpis)
-    cpu.pmr, cpu.bpr, cpu.abpr, cpu.ctlr, cpu.groups = pmr, bpr, abpr, ctlr, groups
-    cpu.active, cpu.counts, cpu.left_out = active, counts, left_out
-    cpu.recompute()
+    cpu.pmr, cpu.bpr, cpu.abpr, cpu.groups = pmr, bpr, abpr, groups
+    cpu.active, cpu.account, cpu.left_out = active, counts, left_out
+    cpu.take_ctlr(ctlr)
     cpu.fall_asleep(asleep)
     cpu.refresh_all()
     cpu.gic.participation_changed(restored=True)
