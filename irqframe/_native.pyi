@@ -5,6 +5,10 @@ from typing import Any, Self, overload
 
 from typing_extensions import Buffer
 
+from irqframe.bits._bank import Account as Account
+from irqframe.bits._bank import Bank as Bank
+from irqframe.bits._preemption import Preemption as Preemption
+
 FUNCTIONS: tuple[str, ...]
 """Functions of the emulator's library that an `Engine` is given, in this order."""
 NUMBERS: tuple[str, ...]

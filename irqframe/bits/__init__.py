@@ -21,9 +21,8 @@ MAKE: Final = "compiled" if is_compiled() else "python"
 if TYPE_CHECKING or MAKE == "python":
     from irqframe.bits.pure import Account, Bank, Fifo, LowestFirst, Preemption, Priority, replay
 else:
-    from irqframe.bits._bank import Account, Bank
+    from irqframe._native import Account, Bank, Preemption
     from irqframe.bits._compiled import Fifo, LowestFirst, Priority, replay
-    from irqframe.bits._preemption import Preemption
 
 __all__ = [
     "ACTIVE",

@@ -62,6 +62,7 @@ class Preemption:
         own: numbers of those banks that are the CPU's own; the others are shared.
         intids: size of the number space.
         group_bits: how many bits of a priority can count for preemption, 1 to 7.
+        account: where it is counted what becomes of them.
 
     Raises:
         ValueError: if `group_bits` is another number, or a bank is beyond `intids`.
@@ -77,7 +78,7 @@ class Preemption:
         takes: bitmap of the groups that a plain acknowledge takes.
         sources: per interrupt from 0 on, which senders wait for delivery, or None: such interrupts are delivered once
             for each of their senders.
-        account: what is counted.
+        account: as given.
         active: per group, a bit for each priority that runs.
         running: the running priority, 256 if idle.
         best: INTID that is signalled, -1 if none.
@@ -114,7 +115,9 @@ class Preemption:
     account: Account
     sources: bytearray | None
 
-    def __init__(self, banks: Mapping[int, Bank], own: Sequence[int], intids: int, group_bits: int) -> None:
+    def __init__(
+        self, banks: Mapping[int, Bank], own: Sequence[int], intids: int, group_bits: int, account: Account
+    ) -> None:
         if not 1 <= group_bits <= 7 or any(not 0 <= number <= intids - 1 >> 5 for number in banks):
             raise ValueError(f"1 to 7 bits can count for preemption, not {group_bits}, and banks are within {intids}")
         self._banks = dict(banks)
@@ -124,7 +127,7 @@ class Preemption:
         self._shift = 8 - group_bits
         self._offered, self._offered_intid = IDLE, -1
         self._active = [0, 0]
-        self.account = Account()
+        self.account = account
         self.acknowledged: dict[int, int] = defaultdict(int)
         self.sources = None
         self.masks: tuple[int, int] = (0, 0)

@@ -1,5 +1,6 @@
 /* `irqframe._native`: what is compiled. Everything in it has a twin in Python that behaves the same. */
 #include "bits.h"
+#include "bits_preemption.h"
 
 int add_bits(PyObject *module);
 int add_empty_hooks(PyObject *module);
@@ -13,6 +14,8 @@ static PyModuleDef_Slot SLOTS[] = {
     {Py_mod_exec, (void *)add_empty_hooks},
     {Py_mod_exec, (void *)add_bits},
     {Py_mod_exec, (void *)add_operations},
+    {Py_mod_exec, (void *)add_bank},
+    {Py_mod_exec, (void *)add_preemption},
     {0, NULL},
 };
 

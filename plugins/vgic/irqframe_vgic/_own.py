@@ -56,7 +56,7 @@ class OwnInterrupts(Preemption, ABC):
 
     def __init__(self, vcpu: VCpu, gic: Shared[Any], own: Mapping[int, Block], intids: int) -> None:
         self.blocks: Mapping[int, Block] = {**own, **gic.blocks}
-        super().__init__(self.blocks, tuple(own), intids, gic.parameters.group_bits)
+        super().__init__(self.blocks, tuple(own), intids, gic.parameters.group_bits, Counts())
         self.vcpu = vcpu
         self.gic = gic
         self.own = own
@@ -65,7 +65,6 @@ class OwnInterrupts(Preemption, ABC):
         self.linked = 0
         self.linked_far = False
         self.owners: dict[int, object] = {}
-        self.start_counts()
 
     @property
     def counts(self) -> Counts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 import errno
 import json
 import threading
@@ -319,3 +320,72 @@ def from_outside() -> Callable[..., None]:
         thread.join()
 
     return run
+
+
+class Natively:
+    """A board some of whose accesses are served by what is compiled and needs no Python, until it leaves one to it.
+
+    Attributes:
+        served: how many were; `left` likewise.
+    """
+
+    def __init__(self, made: Any) -> None:
+        compiled = pytest.importorskip("irqframe._native")
+        self.made = made
+        self.library = ctypes.CDLL(compiled.__file__)
+        self.served = self.left = 0
+        self.calls = {name: self._call(name) for name in NATIVE}
+        if not all(isinstance(vcpu.chip, compiled.Preemption) for vcpu in made.vm.vcpus):
+            pytest.skip("the Python make is used")
+
+    def _call(self, name: str) -> Any:
+        call = getattr(self.library, name)
+        call.restype = ctypes.c_bool
+        return call
+
+    def __call__(self, name: str, cpu: int, *arguments: Any) -> bool:
+        """Whether an access was served; the lines are those that the CPU has then."""
+        vcpu = self.made.vm.vcpus[cpu]
+        done: bool = self.calls[name](ctypes.c_void_p(id(vcpu.chip)), *arguments)
+        if done:
+            self.made.vm.flow.table.vcpu_flush_hwstate(vcpu)
+        self.served += done
+        self.left += not done
+        return done
+
+
+#: Functions of `irqframe/csrc/gic.h`.
+NATIVE = (
+    "gicv2_read_iar",
+    "gicv2_read_aiar",
+    "gicv2_write_eoir",
+    "gicv2_write_aeoir",
+    "gicv2_write_dir",
+    "gicv3_read_iar",
+    "gicv3_write_eoir",
+    "gicv3_write_dir",
+)
+
+
+@pytest.fixture
+def natively() -> Callable[[Any], Natively]:
+    """Makes a board's `Natively`."""
+    return Natively
+
+
+@pytest.fixture
+def goes_alike() -> Callable[..., None]:
+    """Checks that two boards do the same: check(one, other, do, operations, look), as `go_on_alike`."""
+
+    def check(one: Any, other: Any, do: Callable[[Any, Any], Any], operations: Sequence[Any], look: Any) -> None:
+        for operation in operations:
+            assert do(one, operation) == do(other, operation), operation
+            for index in range(len(one.vm.vcpus)):
+                assert one.pins(index) == other.pins(index), (operation, index)
+                assert one.counters(index) == other.counters(index), (operation, index)
+        for vcpu, same in zip(one.vm.vcpus, other.vm.vcpus, strict=True):
+            assert one.vm.flow.call("delivered", vcpu) == other.vm.flow.call("delivered", same)
+        assert look(one) == look(other)
+        assert one.vm.save_state() == other.vm.save_state()
+
+    return check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 import json
 from typing import Any
 
@@ -43,6 +44,22 @@ operations = st.lists(
     ),
     min_size=12,
     max_size=40,
+)
+
+#: Interrupts that are taken and ended, and little else.
+busy = st.lists(
+    st.one_of(
+        st.tuples(st.just("taken"), st.sampled_from(PPIS + SPIS), cpus, st.just(0)),
+        st.tuples(st.just("taken"), st.sampled_from(PPIS + SPIS), cpus, st.just(0)),
+        st.tuples(st.just("line"), st.sampled_from(PPIS + SPIS), cpus, st.integers(0, 1)),
+        st.tuples(st.just("bits"), st.just(0xF00), cpus, st.integers(0, 0x3FF).map(lambda v: v >> 2 << 16 | v & 0xF)),
+        st.tuples(st.just("acknowledge"), st.just(0x0C), cpus, st.just(0)),
+        st.tuples(st.just("acknowledge"), st.sampled_from([0x0C, 0x20]), cpus, st.just(0)),
+        st.tuples(st.just("end"), st.sampled_from([0x10, 0x10, 0x24, 0x1000]), cpus, st.integers(0, 7)),
+        st.tuples(st.just("own"), st.just(0x00), cpus, st.sampled_from([0b0111, 0b1111, 0b10_0000_0111])),
+    ),
+    min_size=40,
+    max_size=80,
 )
 
 
@@ -102,6 +119,49 @@ def test_a_machine_that_takes_the_state_over_goes_on_alike(board: Any, go_on_ali
         go_on_alike(made, board(count, implementation), do, second, look)
 
     check()
+
+
+def take_and_end(made: Any, operation: tuple[Any, Any, int, int]) -> Any:
+    """As `do`; and a line that rises, whatever that lets be taken and ended, and the line falls."""
+    name, where, cpu, _ = operation
+    cpu %= len(made.vm.vcpus)
+    if name == "taken":
+        seen = [made.line(where, 1, cpu), made.iar(cpu), made.pins(cpu)]
+        return [*seen, made.eoi(seen[1], cpu), made.deactivate(seen[1], cpu), made.line(where, 0, cpu)]
+    result = do(made, operation)
+    if name == "acknowledge" and result in (1022, 1023):
+        made.acknowledged[cpu].pop()
+    return result
+
+
+def test_accesses_that_need_no_python_are_the_same(board: Any, natively: Any, goes_alike: Any) -> None:
+    reads = {0x0C: "gicv2_read_iar", 0x20: "gicv2_read_aiar"}
+    writes = {0x10: "gicv2_write_eoir", 0x24: "gicv2_write_aeoir", 0x1000: "gicv2_write_dir"}
+    totals = [0, 0]
+
+    @MOST
+    @given(st.integers(1, 2), implementations, busy, operations, busy)
+    def check(count: int, implementation: str, busy: list[Any], first: list[Any], second: list[Any]) -> None:
+        plain, other = started(board, count, implementation), started(board, count, implementation)
+        native, read, write = natively(other), other.cr, other.cw
+
+        def cr(offset: int, cpu: int = 0, size: int = 4) -> int:
+            value = ctypes.c_uint32()
+            if offset in reads and native(reads[offset], cpu, ctypes.byref(value)):
+                return value.value
+            return int(read(offset, cpu, size))
+
+        def cw(offset: int, value: int, cpu: int = 0, size: int = 4) -> None:
+            if offset not in writes or not native(writes[offset], cpu, ctypes.c_uint32(value)):
+                write(offset, value, cpu, size)
+
+        other.cr, other.cw = cr, cw
+        goes_alike(plain, other, take_and_end, busy + first + second, look)
+        totals[0] += native.served
+        totals[1] += native.left
+
+    check()
+    assert totals[0] > totals[1] > 20, totals
 
 
 def test_a_change_of_one_vcpus_state_is_seen_on_that_vcpu_only(board: Any) -> None:

@@ -6,6 +6,7 @@ Guest memory is copied along: the tables of LPIs and of the ITS are there.
 from __future__ import annotations
 
 import copy
+import ctypes
 import json
 from typing import Any
 
@@ -150,6 +151,67 @@ counts = st.integers(1, MAX_CPUS)
 implementations = st.sampled_from(["kvm", "qemu"])
 to_any = strategies([0, 1, 2, 3, 0x0500, ANY, ANY | 1])
 to_one = strategies([0, 1, 2, 0x0500])
+#: Interrupts that are taken and ended, and little else.
+busy = st.lists(
+    st.one_of(
+        verb("taken", st.sampled_from(PPIS + SPIS), st.just(0)),
+        verb("taken", st.sampled_from(PPIS + SPIS), st.just(0)),
+        verb("line", st.sampled_from(PPIS + SPIS), st.integers(0, 1)),
+        verb("message", events, st.just(0)),
+        verb("acknowledge", st.integers(0, 1), st.just(0)),
+        verb("acknowledge", st.just(1), st.just(0)),
+        verb("end", st.sampled_from(["EOIR0", "EOIR1", "EOIR1", "DIR"]), st.integers(0, 7)),
+        verb("msr", st.just("CTLR"), st.integers(0, 3)),
+        verb("msr", st.just("SGI1R"), st.sampled_from([0xF, 0x0100_0003])),
+    ),
+    min_size=40,
+    max_size=80,
+)
+
+
+def take_and_end(made: Any, operation: tuple[Any, Any, int, int]) -> Any:
+    """As `do`; and a line that rises, whatever that lets be taken and ended, and the line falls."""
+    name, where, cpu, _ = operation
+    cpu %= len(made.vm.vcpus)
+    if name == "taken":
+        seen = [made.line(where, 1, cpu), made.iar(cpu), made.pins(cpu)]
+        return [*seen, made.eoi(seen[1], cpu), made.line(where, 0, cpu)]
+    result = do(made, operation)
+    if name == "acknowledge" and result in (1022, 1023):
+        made.acknowledged[cpu].pop()
+    return result
+
+
+def test_accesses_that_need_no_python_are_the_same(board: Any, natively: Any, goes_alike: Any) -> None:
+    totals = [0, 0]
+
+    @MOST
+    @given(st.integers(1, 2), implementations, busy, to_any, busy)
+    def check(count: int, implementation: str, busy: list[Any], first: list[Any], second: list[Any]) -> None:
+        plain, other = started(board, count, implementation), started(board, count, implementation)
+        native, read, write = natively(other), other.mrs, other.msr
+
+        def mrs(name: str, cpu: int = 0) -> int:
+            value = ctypes.c_uint64()
+            if name[:3] == "IAR" and native("gicv3_read_iar", cpu, int(name[3]), ctypes.byref(value)):
+                return value.value
+            return int(read(name, cpu))
+
+        def msr(name: str, value: int, cpu: int = 0) -> None:
+            if name[:4] == "EOIR":
+                served = native("gicv3_write_eoir", cpu, int(name[4]), ctypes.c_uint64(value))
+            else:
+                served = name == "DIR" and native("gicv3_write_dir", cpu, ctypes.c_uint64(value))
+            if not served:
+                write(name, value, cpu)
+
+        other.mrs, other.msr = mrs, msr
+        goes_alike(plain, other, take_and_end, busy + first + second, look)
+        totals[0] += native.served
+        totals[1] += native.left
+
+    check()
+    assert totals[0] > totals[1] > 20, totals
 
 
 def test_a_machine_that_takes_the_state_over_goes_on_alike(board: Any, go_on_alike: Any) -> None:
