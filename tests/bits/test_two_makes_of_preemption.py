@@ -210,6 +210,30 @@ class TwoMakes(RuleBasedStateMachine):
     def take(self, groups: int) -> None:
         self.both(lambda one: one.cpu.take(groups))
 
+    @rule(at=PLACES, n=INTERRUPT, senders=st.sampled_from((0, 1, 128, 0x81)), priority=PRIORITY, split=st.booleans())
+    def from_raise_to_end(self, at: int, n: int, senders: int, priority: int, split: bool) -> None:
+        """With nothing in the way but what waits already."""
+
+        def work(one: One) -> list[Any]:
+            cpu, bank = one.cpu, one.banks[at]
+            cpu.held, cpu.groups, cpu.passed, cpu.pmr, cpu.masks = False, 3, 3, 0xFF, (0xF8, 0xF0)
+            cpu.active, cpu.split = [0, 0], split
+            bank.set("enabled", 1 << n)
+            bank.clear("active", 1 << n)
+            bank.priority[n] = priority
+            if cpu.sources is not None and at == 0 and n < 16:
+                cpu.sources[n] |= senders
+                bank.set("latch", 1 << n)
+            else:
+                bank.pend(1 << n, one.account)
+            cpu.place(bank, n, 2)
+            cpu.update()
+            seen = [taken := cpu.take(3), one.state()]
+            intid = taken & 0x3FF if taken >= 0 else bank.first + n
+            return [*seen, cpu.end(intid, 3), one.state(), cpu.release(intid)]
+
+        self.both(work)
+
     @rule(number=WHICH, n=INTERRUPT, groups=st.sampled_from((1, 2, 3, 3)))
     def end(self, number: int, n: int, groups: int) -> None:
         self.both(lambda one: one.cpu.end(32 * number + n, groups))
