@@ -1,8 +1,9 @@
 /* The registers of a GIC's CPU interface that are accessed for every interrupt: what a runner binds its exits to.
 
    `plugins/vgic/irqframe_vgic/_v2/_interface.py` and `_v3/_interface.py` have the rules. None of these needs the GIL; the
-   thread that runs the CPU calls them. One that returns false has changed nothing: Python has to serve the access. After
-   one that returns true, `preemption_lines` has the CPU's lines; nobody was told of them. */
+   thread that runs the CPU calls them. One that returns false has changed nothing: Python has to serve the access, as it
+   has to while a line is high that stands for a host interrupt. After one that returns true, `preemption_lines` has the
+   CPU's lines; nobody was told of them. */
 #ifndef IRQFRAME_GIC_H
 #define IRQFRAME_GIC_H
 

@@ -3,12 +3,10 @@
 This is what both versions of the architecture have in common.
 
 1. Everything here is touched by the thread that owns the vCPU, and by no other.
-2. `target` (irqframe.bits) has a byte per INTID, SPIs included: `show` derives it from the interrupt's block, so
-   selection is a look at the most urgent deliverable interrupt and never a search.
-3. `update` follows every change: it says what is signalled, and drives the IRQ and FIQ lines.
-4. Priorities compare strictly: a value must be lower than the mask and, in the bits that count for preemption now,
-   lower than the running priority (GICC_PMR, ICC_PMR_EL1, GICC_RPR and ICC_RPR_EL1 pages). The running priority is that
-   of the lowest bit in the active-priority registers.
+2. `irqframe.bits.Preemption` selects, acknowledges and ends. It is told of a change by `show`, which derives from the
+   routing whether the interrupt can be delivered here, and then decides at once: `update` (GICC_PMR, ICC_PMR_EL1,
+   GICC_RPR and ICC_RPR_EL1 pages).
+3. What concerns other CPUs, or the host, it leaves to what is here: an SPI that several can take is claimed.
 """
 
 from __future__ import annotations

@@ -164,6 +164,22 @@ def test_accesses_that_need_no_python_are_the_same(board: Any, natively: Any, go
     assert totals[0] > totals[1] > 20, totals
 
 
+def test_python_serves_every_access_while_a_host_interrupts_line_is_high(board: Any, natively: Any) -> None:
+    made = board(1).on()
+    made.enable(20)
+    native, value, level = natively(made), ctypes.c_uint32(), [True]
+    host = made.vm.host_irqs.allocate("device", lambda: None)
+    made.vm.flow.table.map_phys_irq(made.vm.vcpus[0], host.number, 20, lambda intid: level[0])
+    accesses: list[tuple[str, Any]] = [(name, ctypes.byref(value)) for name in ("gicv2_read_iar", "gicv2_read_aiar")]
+    accesses += [(f"gicv2_write_{name}", ctypes.c_uint32(20)) for name in ("eoir", "aeoir", "dir")]
+    assert all(native(name, 0, argument) for name, argument in accesses) and value.value == 1023
+    made.line(20, 1)
+    assert made.irq() and not any(native(name, 0, argument) for name, argument in accesses)
+    level[0] = False
+    assert made.r(0x004) and not made.irq(), "who enters the guest asks for the level"
+    assert all(native(name, 0, argument) for name, argument in accesses) and value.value == 1023
+
+
 def test_a_change_of_one_vcpus_state_is_seen_on_that_vcpu_only(board: Any) -> None:
     @MOST
     @given(operations, st.integers(0, 2), st.data())
