@@ -156,7 +156,6 @@ def test_models_ask_no_clock_and_open_no_file(path: Path) -> None:
     excused = {
         "_clock.py": {"time"},
         "_vcpu.py": {"time"},  # how long a thread sleeps in WFI
-        "_make.py": {"os"},  # the environment
         "_irqfd.py": {"os", "select"},
         "_irqfd_thread.py": {"os", "select"},
         "_discovery.py": {"os"},  # the environment

@@ -9,6 +9,9 @@
 
 #include "bits_preemption.h"
 
+/* Tests call these without Python, by their names in the shared object. */
+#pragma GCC visibility push(default)
+
 /* GICC_IAR and GICC_EOIR, and for Group 1 alone GICC_AIAR and GICC_AEOIR; GICC_DIR. */
 bool gicv2_read_iar(Preemption *cpu, uint32_t *value);
 bool gicv2_read_aiar(Preemption *cpu, uint32_t *value);
@@ -20,5 +23,7 @@ bool gicv2_write_dir(Preemption *cpu, uint32_t value);
 bool gicv3_read_iar(Preemption *cpu, unsigned group, uint64_t *value);
 bool gicv3_write_eoir(Preemption *cpu, unsigned group, uint64_t value);
 bool gicv3_write_dir(Preemption *cpu, uint64_t value);
+
+#pragma GCC visibility pop
 
 #endif
