@@ -17,6 +17,7 @@ from typing import Any
 
 from irqframe.flow import CALLBACKS, FlowTable
 from irqframe.vm import HostIrq, Timer, Vm
+from irqframe.vm._crossing import hypercalls
 
 Call = tuple[Callable[..., object], tuple[Any, ...]]
 
@@ -61,10 +62,12 @@ class Recorder:
             bus, its = getattr(vm, name), getattr(twin, name)
             for operation in operations:
                 setattr(bus, operation, self.recorded(getattr(bus, operation), getattr(its, operation)))
-        vm.hypercalls.handlers = {}
         vm.routing.bind()
         for vcpu in vm.vcpus:
             vcpu.bind()
+            entry = vm.flow.table.vcpu_flush_hwstate, vm.flow.table.vcpu_sync_hwstate
+            # Or it would know what serves a function after the first call, and ask the bus no more.
+            vcpu.hypercall = hypercalls(vcpu, {}, vm.hypercalls.call, *entry)
 
     def note(self, function: Callable[..., object], *args: object) -> None:
         """Record a call for the twin, unless it happens within another."""

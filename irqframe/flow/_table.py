@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
 
@@ -45,9 +45,10 @@ class FlowTable:
         for name in CALLBACKS:
             setattr(self, name, entries.get(name))
 
-    # The slots are made from the specification, so their type is told here.
-    def __getattr__(self, name: str) -> Callable[..., Any] | None:
-        raise AttributeError(f"irqchip_flow has no callback {name!r}")
+    # The slots are made from the specification, so their type is told here; at run time it would make them slow.
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Callable[..., Any] | None: ...
 
 
 def specification(name: str) -> Callable[..., Any]:

@@ -74,14 +74,12 @@ class ScriptedCpu:
             GuestError: after 100,000 in a row: the line never falls.
         """
         vcpu = self.vcpu
-        requests, inbox = vcpu.requests, vcpu.inbox
+        requests = vcpu.requests
         vector = self._vector
         taken = 0
         while True:
-            if requests or inbox or not vcpu.in_guest:
-                vcpu.leave()
-                if not vcpu.enter():
-                    break
+            if (requests or not vcpu.in_guest) and not vcpu.reenter():
+                break
             if not (vcpu.irq_line or vcpu.fiq_line):
                 break
             vector(self)

@@ -6,12 +6,13 @@ import errno
 import threading
 from collections.abc import Callable
 from functools import partial
+from threading import get_ident
 
 from irqframe.errors import VmError
 from irqframe.flow import Flow, Injected, RoutingEntry, RoutingKind
 from irqframe.vm._irq_line import IrqLine, IrqType
 from irqframe.vm._irqfd import Irqfds
-from irqframe.vm._routing import SOURCE_USERSPACE, GsiLine, GsiRouting
+from irqframe.vm._routing import MAX_ROUTES, SOURCE_USERSPACE, GsiLine, GsiRouting
 from irqframe.vm._vcpu import VCpu
 
 
@@ -38,6 +39,7 @@ class Injection:
     def __init__(self) -> None:
         self.dropped: dict[Injected, int] = {}
         self._drop_lock = threading.Lock()
+        self._messages: dict[tuple[int, int, int | None], RoutingEntry] = {}
 
     def inject(self, cpu: int, intid: int, level: int, owner: object | None = None) -> Injected:
         """A device inside the VM sets its line; any thread.
@@ -64,7 +66,7 @@ class Injection:
             raise VmError(errno.EINVAL, f"there is no vCPU {cpu}; the VM has {len(self.vcpus)}")
         vcpu = self.vcpus[cpu]
         level = 1 if level else 0
-        if vcpu.owned:
+        if vcpu.owner == get_ident():
             outcome: Injected = inject(self, cpu, intid, level, owner)
             return outcome
         vcpu.post(partial(inject, self, cpu, intid, level, owner))
@@ -148,12 +150,12 @@ class Injection:
         Raises:
             VmError: ENODEV if the irqchip takes no messages, EAGAIN before the VM is finalized, or what it raises.
         """
-        if not self.flow.has("set_msi"):
-            raise VmError(errno.ENODEV, f"{self.flow.chip_name or 'a VM without irqchip'} takes no messages")
         set_msi = self.flow.table.set_msi
         if not self.finalized or set_msi is None:
+            if not self.flow.has("set_msi"):
+                raise VmError(errno.ENODEV, f"{self.flow.chip_name or 'a VM without irqchip'} takes no messages")
             raise VmError(errno.EAGAIN, "the irqchip is not finalized")
-        entry = RoutingEntry(-1, RoutingKind.MSI, address=address, data=data, devid=devid)
+        entry = self._messages.get((address, data, devid)) or self._message(address, data, devid)
         outcome: Injected = set_msi(entry, self, SOURCE_USERSPACE, 1, False)
         return outcome
 
@@ -196,6 +198,14 @@ class Injection:
         """Count a raise that was lost before it reached the irqchip; any thread."""
         with self._drop_lock:
             self.dropped[reason] = self.dropped.get(reason, 0) + 1
+
+    def _message(self, address: int, data: int, devid: int | None) -> RoutingEntry:
+        """The entry of a message, kept for the next one of its kind; a device has few."""
+        if len(self._messages) >= MAX_ROUTES:
+            self._messages.clear()
+        entry = RoutingEntry(-1, RoutingKind.MSI, address=address, data=data, devid=devid)
+        self._messages[address, data, devid] = entry
+        return entry
 
     def _nothing_injects(self, callback: str) -> Injected:
         if "K18" in self.quirks:

@@ -33,16 +33,17 @@ class Owned(ABC):
         vm: as given.
         inbox: work that others posted, for the owner to do.
         inbox_errors: the last 16 refusals of such work.
+        owner: identifier of the thread that owns it, 0 if none does.
     """
 
-    __slots__ = ("_depth", "_mutex", "_owner", "inbox", "inbox_errors", "vm")
+    __slots__ = ("_depth", "_mutex", "inbox", "inbox_errors", "owner", "vm")
 
     def __init__(self, vm: Vm) -> None:
         self.vm = vm
         self.inbox: deque[Callable[[], object]] = deque()
         self.inbox_errors: deque[VmError] = deque(maxlen=16)
         self._mutex = threading.RLock()
-        self._owner = 0
+        self.owner = 0
         self._depth = 0
 
     @abstractmethod
@@ -52,13 +53,13 @@ class Owned(ABC):
     @property
     def owned(self) -> bool:
         """Whether the calling thread owns this vCPU."""
-        return self._owner == get_ident()
+        return self.owner == get_ident()
 
     def adopt(self) -> None:
         """Make the calling thread the owner, waiting until no other is; calls nest."""
         self._mutex.acquire()
         self._depth += 1
-        self._owner = get_ident()
+        self.owner = get_ident()
 
     def release(self) -> None:
         """Undo one `adopt`, by the same thread; what is still in the inbox is done first."""
@@ -68,7 +69,7 @@ class Owned(ABC):
         finally:
             self._depth -= 1
             if not self._depth:
-                self._owner = 0
+                self.owner = 0
             self._mutex.release()
 
     def post(self, work: Callable[[], object]) -> None:
@@ -85,7 +86,7 @@ class Owned(ABC):
         The owner does it at once. Another thread waits until the owner has done it, or the vCPU has no owner; an
         owner of other vCPUs goes on draining their inboxes meanwhile, so that two that wait for each other do not hang.
         """
-        if self._owner == get_ident():
+        if self.owner == get_ident():
             return function(*args)
         errand = _Errand(partial(function, *args))
         self.post(errand)

@@ -38,10 +38,12 @@ class PerCpuDevice:
         outcomes: what became of all of them.
     """
 
-    __slots__ = ("asserted", "intid", "name", "outcome", "outcomes", "raised", "vcpu")
+    __slots__ = ("_by_id", "_inject", "asserted", "intid", "name", "outcome", "outcomes", "raised", "vcpu")
 
     def __init__(self, vcpu: VCpu, name: str, intid: int) -> None:
         self.vcpu = vcpu
+        self._inject = vcpu.vm.inject
+        self._by_id = "K8" in vcpu.vm.quirks
         self.name = name
         self.intid = intid
         self.asserted = False
@@ -62,7 +64,8 @@ class PerCpuDevice:
 
     def _raise_or_lower(self, level: bool) -> None:
         self.asserted = level
-        outcome = self.vcpu.vm.inject(self._cpu(), self.intid, int(level), self)
+        inject = self._inject
+        outcome = inject(self._cpu() if self._by_id else self.vcpu.index, self.intid, 1 if level else 0, self)
         if level:
             self.raised += 1
             self.outcome = outcome
@@ -71,9 +74,7 @@ class PerCpuDevice:
     def _cpu(self) -> int:
         # Quirk K8: the reference passes the vCPU's id where an index is wanted, and makes 0 of one that is too large.
         vcpu = self.vcpu
-        if "K8" in vcpu.vm.quirks:
-            return vcpu.vcpu_id if vcpu.vcpu_id < len(vcpu.vm.vcpus) else 0
-        return vcpu.index
+        return vcpu.vcpu_id if vcpu.vcpu_id < len(vcpu.vm.vcpus) else 0
 
 
 class Timer(PerCpuDevice):
@@ -98,7 +99,7 @@ class Timer(PerCpuDevice):
     @property
     def level(self) -> bool:
         """The line now."""
-        return self.enabled and not self.masked and self.vcpu.vm.clock.now() >= self.compare
+        return self._level()
 
     @property
     def deadline(self) -> int | None:
@@ -143,9 +144,9 @@ class Timer(PerCpuDevice):
 
     def update(self) -> None:
         """Bring the line up to date, because time passed or the timer was programmed."""
-        level = self.level
+        level = self._level()
         if self.host_irq is None:
-            if level != self.asserted:
+            if level is not self.asserted:
                 self._raise_or_lower(level)
         elif level and self.host_irq.fire():
             self._raise_or_lower(True)
@@ -172,6 +173,9 @@ class Timer(PerCpuDevice):
             reset = self.vcpu.vm.flow.table.reset_mapped_irq
             if reset is not None:
                 self.vcpu.call(reset, self.vcpu, self.intid)
+
+    def _level(self) -> bool:
+        return self.enabled and not self.masked and self.vcpu.vm.clock.now() >= self.compare
 
     def _get_level(self, intid: int) -> bool:
         return self.level

@@ -46,18 +46,27 @@ class OverlapError(VmError):
         self.frames = ((one.name, one.base), (other.name, other.base))
 
 
-class HypercallBus:
-    """Hypercalls by function id.
+class Served:
+    """A function that a vCPU has called.
 
     Attributes:
-        handlers: what serves each function id that somebody claimed; a vCPU's traps look there first, and count.
+        handler: what serves it.
+        times: how often it did.
     """
+
+    __slots__ = ("handler", "times")
+
+    def __init__(self, handler: HypercallHandler) -> None:
+        self.handler = handler
+        self.times = 0
+
+
+class HypercallBus:
+    """Hypercalls by function id."""
 
     def __init__(self) -> None:
         self._claims: list[HypercallClaim] = []
         self._functions: dict[int, Hypercall] = {}
-        self._handlers: dict[int, HypercallHandler] = {}
-        self.handlers: Mapping[int, HypercallHandler] = self._handlers
 
     def claim(self, claim: HypercallClaim) -> None:
         """Serve a range of function ids.
@@ -77,7 +86,6 @@ class HypercallBus:
         self._claims.append(claim)
         for fid, function in claim.functions.items():
             self._functions[fid] = function
-            self._handlers[fid] = function.handler
 
     @property
     def functions(self) -> Mapping[int, Hypercall]:
@@ -97,13 +105,16 @@ class HypercallBus:
         Returns:
             x0 to x3 afterwards.
         """
-        handler = self._handlers.get(fid)
-        if handler is None:
+        if fid not in self._functions:
             vcpu.unknown_hypercalls += 1
             return NOT_SUPPORTED
-        counts = vcpu.hypercall_counts
-        counts[fid] = counts.get(fid, 0) + 1
-        return handler(vcpu, x1, x2, x3)
+        served = vcpu.hypercalls.get(fid) or self.served(vcpu, fid)
+        served.times += 1
+        return served.handler(vcpu, x1, x2, x3)
+
+    def served(self, vcpu: VCpu, fid: int) -> Served:
+        """A function of the bus as a vCPU has it, which has not called it perhaps."""
+        return vcpu.hypercalls.setdefault(fid, Served(self._functions[fid].handler))
 
     def name(self, fid: int) -> str:
         """Name of a function, its id in hexadecimal if nobody serves it."""

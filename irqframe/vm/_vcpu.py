@@ -20,7 +20,7 @@ from irqframe.errors import VmError
 from irqframe.flow import SysregEncoding
 from irqframe.vm._crossing import hypercalls, loads, register_reads, register_writes, stores
 from irqframe.vm._ownership import Owned
-from irqframe.vm._traps import HypercallBus, MmioBus, SysregBus, observed
+from irqframe.vm._traps import HypercallBus, MmioBus, Served, SysregBus, observed
 
 if TYPE_CHECKING:
     from irqframe.vm._timer import Pmu, Timer
@@ -63,8 +63,9 @@ class VCpu(Owned):
         mmio_write: the guest stores to a device: (address, bytes, value); see `MmioBus.write`.
         sysreg_read: the guest executes MRS: (encoding) -> value; see `SysregBus.read`.
         sysreg_write: the guest executes MSR: (encoding, value); see `SysregBus.write`.
-        exits: how often the guest was left.
-        hypercall_counts: function id -> calls.
+        left: how often the guest was left for something else than a hypercall, less the hypercalls for which it was
+            not left; `exits` is the sum of all.
+        hypercalls: by function id, those that it has called.
         mmio_counts: guest physical address -> accesses.
         sysreg_counts: encoding -> accesses.
         unknown_hypercalls: those that nobody serves.
@@ -76,14 +77,14 @@ class VCpu(Owned):
         "_wake",
         "blocked",
         "chip",
-        "exits",
         "fiq_line",
         "has_run_once",
         "hypercall",
-        "hypercall_counts",
+        "hypercalls",
         "in_guest",
         "index",
         "irq_line",
+        "left",
         "loaded",
         "mmio_counts",
         "mmio_read",
@@ -122,8 +123,8 @@ class VCpu(Owned):
         self.requests: set[str] = set()
         self.on_kick: Callable[[], None] | None = None
         self.on_wake: Callable[[], None] | None = None
-        self.exits = 0
-        self.hypercall_counts: dict[int, int] = {}
+        self.left = 0
+        self.hypercalls: dict[int, Served] = {}
         self.mmio_counts: dict[int, int] = {}
         self.sysreg_counts: dict[SysregEncoding, int] = {}
         self.unknown_hypercalls = 0
@@ -139,9 +140,9 @@ class VCpu(Owned):
         self._flush = vm.flow.table.vcpu_flush_hwstate
         self._sync = vm.flow.table.vcpu_sync_hwstate
         flush, sync = self._flush, self._sync
-        handlers = vm.hypercalls.handlers if vm.trap_observer is None else {}
+        known = self.hypercalls if vm.trap_observer is None else {}
         serve = self._seen("hypercall", vm.hypercalls, vm.hypercalls.call)
-        self.hypercall = hypercalls(self, handlers, serve, flush, sync)
+        self.hypercall = hypercalls(self, known, serve, flush, sync)
         self.mmio_read = loads(self, self._seen("mmio read", vm.mmio, vm.mmio.read), flush, sync)
         self.mmio_write = stores(self, self._seen("mmio write", vm.mmio, vm.mmio.write), flush, sync)
         self.sysreg_read = register_reads(self, self._seen("sysreg read", vm.sysregs, vm.sysregs.read), flush, sync)
@@ -151,6 +152,16 @@ class VCpu(Owned):
         """An operation of a bus, as whoever observes traps sees it."""
         observer = self.vm.trap_observer
         return serve if observer is None else observed(observer, what, bus.name, serve)
+
+    @property
+    def exits(self) -> int:
+        """How often the guest was left."""
+        return self.left + self.unknown_hypercalls + sum(self.hypercall_counts.values())
+
+    @property
+    def hypercall_counts(self) -> dict[int, int]:
+        """Function id -> calls."""
+        return {fid: served.times for fid, served in self.hypercalls.items()}
 
     # Life on a thread
 
@@ -211,7 +222,7 @@ class VCpu(Owned):
             if flush is not None:
                 flush(self)
             self.in_guest = True
-            if not requests and not inbox:
+            if not requests:
                 return True
             self.in_guest = False
             if self._sync is not None:
@@ -221,9 +232,18 @@ class VCpu(Owned):
         """The guest was left: take back what the hardware changed. No effect if it is not running."""
         if self.in_guest:
             self.in_guest = False
-            self.exits += 1
+            self.left += 1
             if self._sync is not None:
                 self._sync(self)
+
+    def reenter(self) -> bool:
+        """`leave`, then `enter`."""
+        if self.in_guest:
+            self.in_guest = False
+            self.left += 1
+            if self._sync is not None:
+                self._sync(self)
+        return self.enter()
 
     # Sleep and wake
 

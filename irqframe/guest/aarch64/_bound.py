@@ -9,14 +9,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final, TypeVar
 
 from irqframe.bits import Operation
 from irqframe.errors import PluginError
 from irqframe.guest.aarch64._encodings import pack
 from irqframe.guest.aarch64._engine import FIQ, IRQ, Exits
 from irqframe.vm import VCpu
+
+K = TypeVar("K")
+Row = tuple[int, int, Operation]
+Tally = Callable[[int], None]
 
 UNSETTLED: Final = 4
 """Bit of what `Exits.lines` returns to an engine with operations: the next exit is Python's."""
@@ -44,8 +49,8 @@ class Bound:
     def __init__(self, vcpu: VCpu) -> None:
         self._vcpu = vcpu
         found = [] if _is_watched(vcpu) else list(_operations(vcpu))
-        self.rows: tuple[tuple[int, int, Operation], ...] = tuple(row for row, _, _ in found)
-        self._counts = tuple((counts, key) for _, counts, key in found)
+        self.rows: tuple[Row, ...] = tuple(row for row, _ in found)
+        self._tallies = tuple(tally for _, tally in found)
 
     def watch(self, exits: Exits) -> Exits:
         """The exits of the vCPU, whose `lines` says too whether the next one is Python's."""
@@ -66,9 +71,8 @@ class Bound:
         """
         vcpu = self._vcpu
         for row, times in served:
-            counts, key = self._counts[row]
-            counts[key] = counts.get(key, 0) + times
-            vcpu.exits += times
+            tally = self._tallies[row]
+            tally(times)
         vcpu.irq_line = bool(lines & IRQ)
         vcpu.fiq_line = bool(lines & FIQ)
 
@@ -78,35 +82,43 @@ def _is_watched(vcpu: VCpu) -> bool:
     return bool(vm.flow.wrapped) or vm.trap_observer is not None or vm.flow.table.vcpu_sync_hwstate is not None
 
 
-def _operations(vcpu: VCpu) -> Iterator[tuple[tuple[int, int, Operation], dict[Any, int], Any]]:
-    """Rows, and where each exit is counted: the dictionary and its key."""
+def _operations(vcpu: VCpu) -> Iterator[tuple[Row, Tally]]:
+    """Rows, and what counts each one's exits."""
     vm = vcpu.vm
     for fid, function in vm.hypercalls.functions.items():
         if function.operation is not None:
-            yield from _row(vcpu, HYPERCALL, fid, function.operation(vcpu), vcpu.hypercall_counts, fid)
+            yield from _row(vcpu, HYPERCALL, fid, function.operation(vcpu), partial(_count_hypercalls, vcpu, fid))
     for frame in vm.mmio.frames:
         if frame.operations is not None:
             for offset, (load, store) in frame.operations(vcpu).items():
                 gpa = frame.base + offset
                 if 0 <= offset <= frame.size - WIDEST:
-                    yield from _row(vcpu, MMIO_READ, gpa, load, vcpu.mmio_counts, gpa)
-                    yield from _row(vcpu, MMIO_WRITE, gpa, store, vcpu.mmio_counts, gpa)
+                    tally = partial(_count_accesses, vcpu, vcpu.mmio_counts, gpa)
+                    yield from _row(vcpu, MMIO_READ, gpa, load, tally)
+                    yield from _row(vcpu, MMIO_WRITE, gpa, store, tally)
     for register in vm.sysregs.claims:
         if register.operations is not None:
             packed = pack(*register.encoding)
             read, write = register.operations(vcpu)
-            counts = vcpu.sysreg_counts
+            tally = partial(_count_accesses, vcpu, vcpu.sysreg_counts, register.encoding)
             if register.read is not None:
-                yield from _row(vcpu, SYSREG_READ, packed, read, counts, register.encoding)
+                yield from _row(vcpu, SYSREG_READ, packed, read, tally)
             if register.write is not None:
-                yield from _row(vcpu, SYSREG_WRITE, packed, write, counts, register.encoding)
+                yield from _row(vcpu, SYSREG_WRITE, packed, write, tally)
 
 
-def _row(
-    vcpu: VCpu, exit_: int, key: int, operation: object, counts: dict[Any, int], counted: Any
-) -> Iterator[tuple[tuple[int, int, Operation], dict[Any, int], Any]]:
+def _row(vcpu: VCpu, exit_: int, key: int, operation: object, tally: Tally) -> Iterator[tuple[Row, Tally]]:
     if operation is None:
         return
     if not isinstance(operation, Operation):
         raise PluginError(vcpu.vm.flow.chip_name, f"{operation!r} is no operation for an exit")
-    yield (exit_, key, operation), counts, counted
+    yield (exit_, key, operation), tally
+
+
+def _count_hypercalls(vcpu: VCpu, fid: int, times: int) -> None:
+    vcpu.vm.hypercalls.served(vcpu, fid).times += times
+
+
+def _count_accesses(vcpu: VCpu, counts: dict[K, int], key: K, times: int) -> None:
+    counts[key] = counts.get(key, 0) + times
+    vcpu.left += times

@@ -70,8 +70,8 @@ class RvicPart(Driver):
         self.routes: dict[int, Route] = {}
         self.online: set[int] = set()
         self._mpidrs = [vcpu.mpidr for vcpu in vm.vcpus]
-        self._level = bytearray()
-        self._masked: list[bytearray] = []
+        self._level: list[bool] = []
+        self._masked: list[list[bool]] = []
 
     # Probe and hotplug
 
@@ -85,8 +85,8 @@ class RvicPart(Driver):
         self._check_version("rVIC", self._call(cpu, "RVIC_VERSION"))
         self.trusted = self._call(cpu, "RVIC_INFO", 0)
         self.untrusted = self._call(cpu, "RVIC_INFO", 1)
-        self._level = bytearray(self.trusted + self.untrusted)
-        self._masked = [bytearray(b"\x01" * self.trusted) for _ in self._mpidrs]
+        self._level = [False] * (self.trusted + self.untrusted)
+        self._masked = [[True] * self.trusted for _ in self._mpidrs]
 
     def starting(self, cpu: ScriptedCpu) -> None:
         """Everything masked and nothing pending, then enable; an rVIC does not do that by itself. IPIs are unmasked."""
@@ -115,19 +115,21 @@ class RvicPart(Driver):
             if x0 != NOTHING_TO_TAKE:
                 raise self._refused(cpu, "RVIC_ACKNOWLEDGE", (), x0)
             self.spurious += 1
-        elif intid < IPIS:
+            return
+        handler = self.handler
+        if intid < IPIS:
             hvc(CLEAR_MASKED, cpu.mpidr, intid)
-            self.handler(cpu, intid)
+            handler(cpu, intid)
         else:
-            self.handler(cpu, intid)
+            handler(cpu, intid)
             if self._level[intid]:
                 hvc(RESAMPLE, intid)
             if intid < self.trusted:
                 if not self._masked[cpu.index][intid]:
                     hvc(CLEAR_MASKED, cpu.mpidr, intid)
-            else:
-                route = self.routes.get(intid)
-                if route is not None and not route.masked:
+            elif intid in self.routes:
+                route = self.routes[intid]
+                if not route.masked:
                     hvc(CLEAR_MASKED, self._mpidrs[route.target], intid)
 
     # Per-CPU interrupts and IPIs
@@ -155,16 +157,17 @@ class RvicPart(Driver):
         """
         if not 0 <= ipi < self.ipis:
             raise GuestError(f"there is no IPI {ipi}; there are 0 to {self.ipis - 1}")
+        hvc = cpu.hvc
         for target in targets:
-            arguments = (self._mpidrs[target], ipi)
-            x0 = cpu.hvc(SIGNAL, *arguments)[0]
+            mpidr = self._mpidrs[target]
+            x0, _, _, _ = hvc(SIGNAL, mpidr, ipi)
             if x0:
-                raise self._refused(cpu, "RVIC_SIGNAL", arguments, x0)
+                raise self._refused(cpu, "RVIC_SIGNAL", (mpidr, ipi), x0)
 
     def is_masked(self, cpu_index: int, hwirq: int) -> bool:
         """Whether the driver masked an interrupt; the mask that an acknowledge makes is not meant."""
         if hwirq < self.trusted:
-            return bool(self._masked[cpu_index][hwirq])
+            return self._masked[cpu_index][hwirq]
         return self.routes[hwirq].masked
 
     # Steps of the above
@@ -179,10 +182,10 @@ class RvicPart(Driver):
             raise GuestError(f"{what} has version {major}.{minor}; this driver knows 0.3 and later 0.x")
 
     def _refill_masks(self, cpu_index: int) -> None:
-        self._masked[cpu_index][:] = b"\x01" * self.trusted
+        self._masked[cpu_index] = [True] * self.trusted
 
     def _unmask_percpu(self, cpu: ScriptedCpu, intid: int) -> None:
-        self._masked[cpu.index][intid] = 0
+        self._masked[cpu.index][intid] = False
         self._call(cpu, "RVIC_CLEAR_MASKED", cpu.mpidr, intid)
 
     def _request_untrusted(self, cpu: ScriptedCpu, source: Source) -> int:

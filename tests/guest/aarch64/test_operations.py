@@ -373,7 +373,7 @@ def test_what_claims_bring_is_bound_where_python_would_serve_it() -> None:
         (SYSREG_READ, pack(*IMPDEF)),
     ]
     vcpu = vm.vcpus[0]
-    vcpu.exits, vcpu.mmio_counts[0x0D00_0000] = 5, 2
+    vcpu.left, vcpu.mmio_counts[0x0D00_0000] = 5, 2
     bound.tell(2, [(0, 3), (1, 1), (2, 4), (4, 7)])
     assert (vcpu.exits, vcpu.irq_line, vcpu.fiq_line) == (20, False, True)
     assert vcpu.hypercall_counts == {LOOK: 3}
