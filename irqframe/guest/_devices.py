@@ -20,51 +20,79 @@ class Quiet(Enum):
 
 
 HIGH: Final = Quiet.HIGH
+_LATCHED: Final = Injected.LATCHED
+_COALESCED: Final = Injected.COALESCED
 
 
-class Device(ABC):
-    """Something that raises interrupts of one account.
+class Output(ABC):
+    """The interrupt output of a device.
 
     Attributes:
-        account: where they are entered.
-        waiting: the account's, by index of the CPU.
-        target: index of the CPU they go to; meaningless for per-CPU devices.
-        hwirq: what the guest knows it by, if it can be moved; -1 for per-CPU devices.
         per_cpu: whether each CPU has a line of its own.
-        again: whether it may raise its interrupt while the guest's handler for it runs.
-        cpus: indices of the CPUs that have such a line; None: all.
+        again: whether the device may raise its interrupt while the guest's handler for it runs.
     """
 
     per_cpu = False
     again = True
-    cpus: frozenset[int] | None = None
-
-    def __init__(self, account: Account) -> None:
-        self.account = account
-        self.waiting = account.waiting
-        self.target = 0
-        self.hwirq = -1
 
     @abstractmethod
     def fire(self, cpu: int) -> Injected | Quiet:
-        """Raise the interrupt, for a per-CPU device that of CPU `cpu`.
+        """Raise the interrupt, of a per-CPU output that of CPU `cpu`.
 
         Returns:
             What became of it; HIGH if the line is high already, and nothing was raised.
         """
 
+
+class HeldOutput(Output):
+    """One that stays raised until the guest's handler ends the device's reason to interrupt."""
+
     @abstractmethod
     def service(self, cpu: int) -> None:
-        """The guest's handler runs on CPU `cpu`: it ends the device's reason to interrupt."""
+        """The handler runs on CPU `cpu`."""
 
 
-class TimerDevice(Device):
+class Device:
+    """Something that raises interrupts of one account.
+
+    What every interrupt needs is bound here, for all of them in one class: the interpreter specialises what is done to
+    a device for its class, and gives that up where there are many.
+
+    Args:
+        account: where the interrupts are entered.
+        output: what raises them.
+
+    Attributes:
+        account: as given.
+        output: as given; `fire`, `per_cpu` and `again` are its own.
+        service: likewise; None if it is not held.
+        waiting: the account's, by index of the CPU.
+        target: index of the CPU they go to; meaningless for per-CPU devices.
+        hwirq: what the guest knows it by, if it can be moved; -1 for per-CPU devices.
+        cpus: indices of the CPUs that have such a line; None: all.
+    """
+
+    __slots__ = ("account", "again", "cpus", "fire", "hwirq", "output", "per_cpu", "service", "target", "waiting")
+
+    def __init__(self, account: Account, output: Output) -> None:
+        self.account = account
+        self.output = output
+        self.fire = output.fire
+        self.service = output.service if isinstance(output, HeldOutput) else None
+        self.per_cpu = output.per_cpu
+        self.again = output.again
+        self.waiting = account.waiting
+        self.target = 0
+        self.hwirq = -1
+        self.cpus: frozenset[int] | None = None
+
+
+class TimerOutput(HeldOutput):
     """One of the generic timers, of every CPU."""
 
     per_cpu = True
 
-    def __init__(self, account: Account, timers: Sequence[Timer]) -> None:
-        super().__init__(account)
+    def __init__(self, timers: Sequence[Timer]) -> None:
         self._timers = timers
 
     def fire(self, cpu: int) -> Injected | Quiet:
@@ -75,20 +103,19 @@ class TimerDevice(Device):
         before = timer.raised
         timer.program(timer.vcpu.vm.clock.now())
         # While the host's interrupt is active nothing is injected: the irqchip finds the line high at the guest's end.
-        return timer.outcome if timer.raised > before else Injected.LATCHED
+        return timer.outcome if timer.raised > before else _LATCHED
 
     def service(self, cpu: int) -> None:
         """Stop the timer."""
         self._timers[cpu].stop()
 
 
-class PmuDevice(Device):
+class PmuOutput(HeldOutput):
     """The performance monitor's overflow, of every CPU."""
 
     per_cpu = True
 
-    def __init__(self, account: Account, pmus: Sequence[Pmu]) -> None:
-        super().__init__(account)
+    def __init__(self, pmus: Sequence[Pmu]) -> None:
         self._pmus = pmus
 
     def fire(self, cpu: int) -> Injected | Quiet:
@@ -104,50 +131,49 @@ class PmuDevice(Device):
         self._pmus[cpu].set_overflow(False)
 
 
-class PerCpuLine(Device):
+class PerCpuOutput(HeldOutput):
     """Any other per-CPU interrupt."""
 
     per_cpu = True
 
-    def __init__(self, account: Account, vm: Vm, source: Source) -> None:
-        super().__init__(account)
-        self._vm = vm
-        self._source = source
+    def __init__(self, vm: Vm, source: Source) -> None:
+        self._inject = vm.inject
+        self._intid = source.number
+        self._is_level = source.trigger.is_level
         self._high = [False] * len(vm.vcpus)
 
     def fire(self, cpu: int) -> Injected | Quiet:
         """Raise the line; an edge is a pulse."""
         if self._high[cpu]:
             return HIGH
-        outcome = self._vm.inject(cpu, self._source.number, 1)
-        if self._source.trigger.is_level:
+        inject = self._inject
+        outcome = inject(cpu, self._intid, 1)
+        if self._is_level:
             self._high[cpu] = True
         else:
-            self._vm.inject(cpu, self._source.number, 0)
+            inject(cpu, self._intid, 0)
         return outcome
 
     def service(self, cpu: int) -> None:
         """Lower the line."""
         if self._high[cpu]:
             self._high[cpu] = False
-            self._vm.inject(cpu, self._source.number, 0)
+            self._inject(cpu, self._intid, 0)
 
 
-class EdgeLine(Device):
+class EdgeOutput(Output):
     """A shared line that signals by a pulse."""
 
-    def __init__(self, account: Account, vm: Vm, gsi: int) -> None:
-        super().__init__(account)
+    def __init__(self, vm: Vm, gsi: int) -> None:
         self._line = vm.line(gsi)
 
     def fire(self, cpu: int) -> Injected | Quiet:
         """Pulse the line."""
-        outcome = self._line.raise_()
-        self._line.lower()
+        line = self._line
+        raise_, lower = line.raise_, line.lower
+        outcome = raise_()
+        lower()
         return outcome
-
-    def service(self, cpu: int) -> None:
-        """A pulse leaves nothing to end."""
 
 
 class LevelLine:
@@ -165,11 +191,10 @@ class LevelLine:
         self.asserting = 0
 
 
-class LevelDevice(Device):
+class LevelOutput(HeldOutput):
     """A device on a shared level line."""
 
-    def __init__(self, account: Account, line: LevelLine) -> None:
-        super().__init__(account)
+    def __init__(self, line: LevelLine) -> None:
         self._line = line
         self.asserted = False
 
@@ -180,7 +205,10 @@ class LevelDevice(Device):
         self.asserted = True
         line = self._line
         line.asserting += 1
-        return line.gsi.raise_() if line.asserting == 1 else Injected.LATCHED
+        if line.asserting > 1:
+            return _LATCHED
+        raise_ = line.gsi.raise_
+        return raise_()
 
     def service(self, cpu: int) -> None:
         """Clear the device's condition."""
@@ -189,27 +217,26 @@ class LevelDevice(Device):
             line = self._line
             line.asserting -= 1
             if not line.asserting:
-                line.gsi.lower()
+                lower = line.gsi.lower
+                lower()
 
 
-class MessageDevice(Device):
+class MessageOutput(Output):
     """A device that sends a message."""
 
-    def __init__(self, account: Account, vm: Vm, msi: Msi, devid: int) -> None:
-        super().__init__(account)
+    def __init__(self, vm: Vm, msi: Msi, devid: int) -> None:
         self._signal = vm.signal_msi
-        self._msi = msi
+        self._address = msi.address
+        self._data = msi.data
         self._devid = devid
 
     def fire(self, cpu: int) -> Injected | Quiet:
         """Send it."""
-        return self._signal(self._msi.address, self._msi.data, self._devid)
-
-    def service(self, cpu: int) -> None:
-        """A message leaves nothing to end."""
+        signal = self._signal
+        return signal(self._address, self._data, self._devid)
 
 
-class IpiDevice(Device):
+class IpiOutput(Output):
     """An inter-processor interrupt, sent by one CPU of the guest to another.
 
     The guest does not learn what became of an IPI. Two from one sender that wait for the same CPU are one by design, on
@@ -220,18 +247,17 @@ class IpiDevice(Device):
     again = False
 
     def __init__(self, account: Account, send: Callable[[int, int], None], sender: Callable[[int], int]) -> None:
-        super().__init__(account)
+        self._waiting = account.waiting
         self._send = send
         self._sender = sender
         self._sent_by = [0] * len(account.waiting)
 
     def fire(self, cpu: int) -> Injected | Quiet:
         """Send one to CPU `cpu`."""
-        waiting = self.account.waiting[cpu]
-        sender = self._sent_by[cpu] if waiting else self._sender(cpu)
-        self._sent_by[cpu] = sender
-        self._send(sender, cpu)
-        return Injected.COALESCED if waiting else Injected.LATCHED
-
-    def service(self, cpu: int) -> None:
-        """An IPI leaves nothing to end."""
+        choose, send = self._sender, self._send
+        if self._waiting[cpu]:
+            send(self._sent_by[cpu], cpu)
+            return _COALESCED
+        sender = self._sent_by[cpu] = choose(cpu)
+        send(sender, cpu)
+        return _LATCHED

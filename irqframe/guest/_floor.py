@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from math import floor
 from typing import Final
 
 from irqframe.errors import GuestError
@@ -57,9 +58,10 @@ class Floor:
         self._vm = vm
         self._driver = driver
         self._advance = vm.clock.advance if isinstance(vm.clock, VirtualClock) else None
-        self._kicked: deque[int] = deque()
+        self._kicked: deque[Callable[[], int]] = deque()
         self.cpus = [BoundCpu(vcpu, driver.handle_irq) for vcpu in vm.vcpus]
         self.online = list(range(len(self.cpus)))
+        self._others: dict[int, list[int]] = {}
         self.connect(Wiring())
         self.outcome = outcome
         self.waiting = 0
@@ -67,7 +69,7 @@ class Floor:
         self.watch = watch
         driver.handler = self._handle if watch is None else self._handle_watched
         for vcpu in vm.vcpus:
-            vcpu.on_kick = partial(self._kicked.append, vcpu.index)
+            vcpu.on_kick = partial(self._kicked.append, self.cpus[vcpu.index].take_irqs)
             vcpu.load()
             vcpu.enter()
 
@@ -84,7 +86,7 @@ class Floor:
 
     def any_cpu(self) -> int:
         """A CPU at random that is on."""
-        return self.online[int(self.chance() * len(self.online))]
+        return self.online[floor(self.chance() * len(self.online))]
 
     def online_of(self, device: Device) -> list[int]:
         """The CPUs that are on and have a per-CPU device's line."""
@@ -94,12 +96,24 @@ class Floor:
     def any_cpu_of(self, device: Device) -> int:
         """One of them at random."""
         online = self.online if device.cpus is None else self.online_of(device)
-        return online[int(self.chance() * len(online))]
+        chance = self.chance
+        return online[floor(chance() * len(online))]
 
     def other_cpu(self, cpu: int) -> int:
         """A CPU at random that is on, another than `cpu` if there is one."""
-        others = [index for index in self.online if index != cpu] or self.online
-        return others[int(self.chance() * len(others))]
+        others = self._others.get(cpu) or self._find_others(cpu)
+        chance = self.chance
+        return others[floor(chance() * len(others))]
+
+    def set_online(self, cpu: int, on: bool) -> None:
+        """A CPU was switched on or off."""
+        now = {*self.online, cpu} if on else {*self.online} - {cpu}
+        self.online = sorted(now)
+        self._others.clear()
+
+    def _find_others(self, cpu: int) -> list[int]:
+        others = self._others[cpu] = [index for index in self.online if index != cpu] or self.online
+        return others
 
     # Raise and take
 
@@ -114,9 +128,10 @@ class Floor:
         Raises:
             GuestError: if it came to what it must not.
         """
-        if self._advance is not None:
-            self._advance(EVENT_NS)
-        outcome = device.fire(cpu)
+        advance, fire = self._advance, device.fire
+        if advance is not None:
+            advance(EVENT_NS)
+        outcome = fire(cpu)
         if outcome is HIGH:
             return
         self.outcome.events += 1
@@ -139,9 +154,9 @@ class Floor:
             GuestError: if something waits afterwards.
         """
         kicked = self._kicked
-        cpus = self.cpus
         while kicked:
-            cpus[kicked.popleft()].take_irqs()
+            take_irqs = kicked.popleft()
+            take_irqs()
         if self.waiting:
             self._sweep()
 
@@ -156,9 +171,10 @@ class Floor:
 
     def _handle(self, cpu: ScriptedCpu, hwirq: int) -> None:
         index = cpu.index
-        devices = self._by_hwirq.get(hwirq)
-        if devices is None:
-            raise GuestError(f"CPU {index} took interrupt {hwirq}, which nobody requested")
+        try:
+            devices = self._by_hwirq[hwirq]
+        except KeyError:
+            raise GuestError(f"CPU {index} took interrupt {hwirq}, which nobody requested") from None
         self.outcome.handled += 1
         if len(devices) > 1:
             self._handle_shared(devices, index)
@@ -171,21 +187,25 @@ class Floor:
         else:
             device.account.deliver(index)
         self.waiting -= 1
-        device.service(index)
-        if self.chance() < AGAIN and device.again:
+        service, chance = device.service, self.chance
+        if service is not None:
+            service(index)
+        if chance() < AGAIN and device.again:
             self.fire(device, index)
 
     def _handle_shared(self, devices: list[Device], cpu: int) -> None:
         """Ask every device on the line, as an operating system does."""
-        before = self.waiting
+        nobody = True
         for device in devices:
             waiting = device.waiting
             if waiting[cpu]:
-                waiting[cpu] = False
+                nobody = waiting[cpu] = False
                 device.account.delivered[cpu] += 1
                 self.waiting -= 1
-                device.service(cpu)
-        if self.waiting == before:
+                service = device.service
+                if service is not None:
+                    service(cpu)
+        if nobody:
             devices[0].account.deliver(cpu)
 
     def _handle_watched(self, cpu: ScriptedCpu, hwirq: int) -> None:

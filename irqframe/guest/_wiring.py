@@ -12,14 +12,15 @@ from irqframe.guest._account import Account
 from irqframe.guest._cpu import ScriptedCpu
 from irqframe.guest._devices import (
     Device,
-    EdgeLine,
-    IpiDevice,
-    LevelDevice,
+    EdgeOutput,
+    IpiOutput,
     LevelLine,
-    MessageDevice,
-    PerCpuLine,
-    PmuDevice,
-    TimerDevice,
+    LevelOutput,
+    MessageOutput,
+    Output,
+    PerCpuOutput,
+    PmuOutput,
+    TimerOutput,
 )
 from irqframe.guest._driver import Driver, Msi
 from irqframe.guest._outcome import Outcome
@@ -126,7 +127,7 @@ class _Wirer:
             return
         route = f"PPI {source.number}, per CPU, {_kind(source)}"
         account = self._account(machine_source.name, machine_source.ref.controller.path, route)
-        device = self._percpu_device(account, source)
+        device = Device(account, self._percpu_output(source))
         device.cpus = own
         hwirqs = {self._hwirq("request_percpu", self._driver.request_percpu(cpu, source)) for cpu in cpus}
         self.wiring.devices.append(device)
@@ -134,22 +135,22 @@ class _Wirer:
             self.wiring.by_hwirq.setdefault(hwirq, []).append(device)
         self.wiring.percpu.append(machine_source)
 
-    def _percpu_device(self, account: Account, source: Source) -> Device:
+    def _percpu_output(self, source: Source) -> Output:
         vcpus = self._vm.vcpus
         timers = [timer for vcpu in vcpus for timer in vcpu.timers if timer.intid == source.number]
         pmus = [vcpu.pmu for vcpu in vcpus if vcpu.pmu is not None and vcpu.pmu.intid == source.number]
         if len(timers) == len(vcpus):
-            return TimerDevice(account, timers)
+            return TimerOutput(timers)
         if len(pmus) == len(vcpus):
-            return PmuDevice(account, pmus)
-        return PerCpuLine(account, self._vm, source)
+            return PmuOutput(pmus)
+        return PerCpuOutput(self._vm, source)
 
     def _add_ipi(self, ipi: int, other_cpu: Callable[[int], int]) -> None:
         def send(sender: int, target: int) -> None:
             self._driver.send_ipi(self._cpus[sender], (target,), ipi)
 
         account = self._account(f"IPI {ipi}", self._machine.irqchip, "CPU to CPU, edge")
-        self._add(IpiDevice(account, send, other_cpu), self._driver.ipi_hwirq(ipi))
+        self._add(Device(account, IpiOutput(account, send, other_cpu)), self._driver.ipi_hwirq(ipi))
 
     # What the machine has once
 
@@ -162,19 +163,20 @@ class _Wirer:
             if not source.trigger.is_level:
                 hwirq, target = self._request(source)
                 account = self._shared_account(machine_source, hwirq)
-                self._add_routed(EdgeLine(account, self._vm, source.number), hwirq, target)
+                self._add_routed(account, EdgeOutput(self._vm, source.number), hwirq, target)
                 continue
             if source.number not in lines:
                 lines[source.number] = (LevelLine(self._vm, source.number), *self._request(source))
             line, hwirq, target = lines[source.number]
-            self._add_routed(LevelDevice(self._shared_account(machine_source, hwirq), line), hwirq, target)
+            self._add_routed(self._shared_account(machine_source, hwirq), LevelOutput(line), hwirq, target)
 
     def _shared_account(self, machine_source: MachineSource, hwirq: int) -> Account:
         source = machine_source.source
         route = f"SPI {source.number} -> {hwirq}, {_kind(source)}"
         return self._account(machine_source.name, machine_source.ref.controller.path, route)
 
-    def _add_routed(self, device: Device, hwirq: int, target: int) -> None:
+    def _add_routed(self, account: Account, output: Output, hwirq: int, target: int) -> None:
+        device = Device(account, output)
         device.target = target
         device.hwirq = hwirq
         self._add(device, hwirq)
@@ -189,7 +191,7 @@ class _Wirer:
             self.wiring.message_lines.add(msi.line)
             route = f"MSI {msi.address:#x} data {msi.data} -> {msi.hwirq}"
             account = self._account(msi_source.name, msi_source.ref.controller.path, route)
-            self._add_routed(MessageDevice(account, self._vm, msi, msi_source.devid), msi.hwirq, target)
+            self._add_routed(account, MessageOutput(self._vm, msi, msi_source.devid), msi.hwirq, target)
 
     # What the driver answers
 

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from math import floor as whole
 from typing import Final
 
 from irqframe.errors import GuestError, PluginError
 from irqframe.flow import Counters, SourceKind
 from irqframe.guest._account import Account
-from irqframe.guest._devices import Device, EdgeLine, MessageDevice
+from irqframe.guest._devices import Device, EdgeOutput, MessageOutput
 from irqframe.guest._driver import Driver
 from irqframe.guest._floor import Floor, Watcher, word
 from irqframe.guest._outcome import Outcome
@@ -120,7 +121,7 @@ class Workload:
 
     def _some(self, floor: Floor, until: int, events: int, progress: Callable[[int], None] | None) -> None:
         chance = self._chance
-        fire = floor.fire
+        fire, serve = floor.fire, floor.serve
         devices = floor.wiring.devices
         count = len(devices)
         if not count:
@@ -131,22 +132,22 @@ class Workload:
         move_at = outcome.events + every
         tell_at = outcome.events + step
         while outcome.events < until:
-            for _ in range(1 + int(chance() * BURST)):
-                device = devices[int(chance() * count)]
+            for _ in range(1 + whole(chance() * BURST)):
+                device = devices[whole(chance() * count)]
                 fire(device, floor.any_cpu_of(device) if device.per_cpu else device.target)
             if outcome.events >= move_at:
                 move_at += every
                 self._move_one(floor)
-            self._serve(floor)
+            self._bursts += 1
+            if self._bursts % LOOKS:
+                serve()
+            else:
+                self._look(floor)
             if progress is not None and outcome.events >= tell_at:
                 tell_at += step
                 progress(outcome.events)
 
-    def _serve(self, floor: Floor) -> None:
-        self._bursts += 1
-        if self._bursts % LOOKS:
-            floor.serve()
-            return
+    def _look(self, floor: Floor) -> None:
         cpu = floor.any_cpu()
         floor.compare_wake_up(cpu)
         floor.serve()
@@ -156,7 +157,7 @@ class Workload:
         movable = floor.wiring.movable
         if not self._driver.movable or len(floor.online) < 2 or not movable:
             return
-        device = movable[int(self._chance() * len(movable))]
+        device = movable[whole(self._chance() * len(movable))]
         if self._chance() < 0.5:
             floor.fire(device, device.target)
         floor.move(device, floor.other_cpu(device.target))
@@ -188,7 +189,7 @@ class Workload:
 
     def _left_behind(self, floor: Floor, cpu: int) -> Device | None:
         """An edge or a message to leave routed to the CPU that goes off, moved there if none is."""
-        candidates = [d for d in floor.wiring.devices if isinstance(d, EdgeLine | MessageDevice)]
+        candidates = [d for d in floor.wiring.devices if isinstance(d.output, EdgeOutput | MessageOutput)]
         if not candidates:
             return None
         victim = next((device for device in candidates if device.target == cpu), candidates[-1])
@@ -200,7 +201,7 @@ class Workload:
         cpu = floor.cpus[index]
         self._driver.dying(cpu)
         cpu.vcpu.power_off()
-        floor.online.remove(index)
+        floor.set_online(index, False)
         if self._watch is not None:
             self._watch(index, "off", -1, "")
 
@@ -211,8 +212,7 @@ class Workload:
         cpu.vcpu.power_on()
         self._delivered_before_reset += before - self._delivered()
         cpu.vcpu.enter()
-        floor.online.append(index)
-        floor.online.sort()
+        floor.set_online(index, True)
         if self._watch is not None:
             self._watch(index, "on", -1, "")
         self._driver.starting(cpu)

@@ -10,12 +10,13 @@ from irqframe.flow import Injected, Source, SourceKind, Trigger
 from irqframe.guest import Account, Msi
 from irqframe.guest._devices import (
     HIGH,
-    EdgeLine,
-    IpiDevice,
-    LevelDevice,
+    Device,
+    EdgeOutput,
+    IpiOutput,
     LevelLine,
-    MessageDevice,
-    PerCpuLine,
+    LevelOutput,
+    MessageOutput,
+    PerCpuOutput,
 )
 from irqframe.vm import GsiLine
 
@@ -57,20 +58,20 @@ def account() -> Account:
 
 
 def test_an_edge_is_a_pulse(vm: Any, account: Account) -> None:
-    device = EdgeLine(account, vm, 5)
+    device = Device(account, EdgeOutput(vm, 5))
     assert device.fire(0) is LATCHED
-    device.service(0)
+    assert device.service is None
     assert vm.log == [(5, 1), (5, 0)]
 
 
 def test_what_becomes_of_the_pulse_is_what_became_of_its_rise(vm: Any, account: Account) -> None:
     vm.answer = COALESCED
-    assert EdgeLine(account, vm, 5).fire(0) is COALESCED
+    assert Device(account, EdgeOutput(vm, 5)).fire(0) is COALESCED
 
 
-def test_a_level_line_is_high_while_any_device_asserts_it(vm: Any, account: Account) -> None:
+def test_a_level_line_is_high_while_any_device_asserts_it(vm: Any) -> None:
     line = LevelLine(vm, 3)
-    first, second = LevelDevice(account, line), LevelDevice(account, line)
+    first, second = LevelOutput(line), LevelOutput(line)
     assert first.fire(0) is LATCHED
     assert second.fire(0) is LATCHED
     assert vm.log == [(3, 1)]
@@ -81,7 +82,8 @@ def test_a_level_line_is_high_while_any_device_asserts_it(vm: Any, account: Acco
 
 
 def test_a_level_device_that_asserts_raises_nothing_more(vm: Any, account: Account) -> None:
-    device = LevelDevice(account, LevelLine(vm, 3))
+    device = Device(account, LevelOutput(LevelLine(vm, 3)))
+    assert device.service is not None
     device.fire(0)
     assert device.fire(0) is HIGH
     assert vm.log == [(3, 1)]
@@ -100,8 +102,8 @@ def test_a_level_device_that_asserts_raises_nothing_more(vm: Any, account: Accou
 def test_a_per_cpu_line_is_that_of_its_cpu(
     vm: Any, account: Account, trigger: Trigger, after_fire: list[Any], after_service: list[Any]
 ) -> None:
-    device = PerCpuLine(account, vm, Source(SourceKind.PPI, 26, trigger))
-    assert device.per_cpu
+    device = Device(account, PerCpuOutput(vm, Source(SourceKind.PPI, 26, trigger)))
+    assert device.per_cpu and device.service is not None
     assert device.fire(1) is LATCHED
     assert vm.log == after_fire
     assert (device.fire(1) is HIGH) is trigger.is_level
@@ -112,9 +114,9 @@ def test_a_per_cpu_line_is_that_of_its_cpu(
 
 
 def test_a_message_carries_its_device(vm: Any, account: Account) -> None:
-    device = MessageDevice(account, vm, Msi(0x8020040, 80, 80), 0x100)
+    device = Device(account, MessageOutput(vm, Msi(0x8020040, 80, 80), 0x100))
     assert device.fire(0) is LATCHED
-    device.service(0)
+    assert device.service is None
     assert vm.log == [(0x8020040, 80, 0x100)]
 
 
@@ -122,7 +124,7 @@ def test_an_ipi_that_waits_is_sent_again_by_the_same_cpu(account: Account) -> No
     """From another CPU it would be another interrupt on a GIC, and the same one elsewhere."""
     sent: list[tuple[int, int]] = []
     senders = iter([0, 1])
-    device = IpiDevice(account, lambda sender, target: sent.append((sender, target)), lambda cpu: next(senders))
+    device = IpiOutput(account, lambda sender, target: sent.append((sender, target)), lambda cpu: next(senders))
     assert device.fire(1) is LATCHED
     account.raise_(LATCHED, 1)
     assert device.fire(1) is COALESCED
