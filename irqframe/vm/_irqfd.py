@@ -206,7 +206,7 @@ class Irqfds:
 
     def _bind(self) -> None:
         for irqfd in self._assigned.values():
-            irqfd.paths = self.paths(irqfd.gsi)
+            irqfd.paths = () if irqfd.resamplefd is not None else self.paths(irqfd.gsi)
         by_pin: dict[int, tuple[_Resampler, ...]] = {}
         for resampler in self._resamplers.values():
             for _, entry in self._vm.routing.routes(resampler.gsi):
@@ -216,7 +216,11 @@ class Irqfds:
 
 
 class _Irqfd:
-    """One assignment."""
+    """One assignment.
+
+    Attributes:
+        paths: of an edge to each entry of its GSI; a level source has none, its line is set.
+    """
 
     __slots__ = ("_irqfds", "fd", "gsi", "left", "paths", "resamplefd")
 
@@ -236,25 +240,27 @@ class _Irqfd:
             return
         irqfds = self._irqfds
         irqfds.signals += signals
-        if self.resamplefd is not None:
-            irqfds.set_level(self.gsi, 1)
-        elif self.paths:
-            for fast, slow in self.paths:
-                self._edge(fast, slow)
-        else:
-            irqfds.drop()
+        outcomes = irqfds.outcomes
+        for fast, slow in self.paths:
+            try:
+                outcome = None if fast is None else fast()
+                if outcome is None:
+                    outcome = slow(1, False)
+                    slow(0, False)
+            # Whatever the irqchip raises, the other irqfds are served on; nobody waits who could be told.
+            except Exception as error:
+                irqfds.record(error)
+            else:
+                outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        if not self.paths:
+            self._serve_other()
 
-    def _edge(self, fast: Callable[[], Injected | None] | None, slow: Callable[[int, bool], Injected]) -> None:
-        try:
-            outcome = None if fast is None else fast()
-            if outcome is None:
-                outcome = slow(1, False)
-                slow(0, False)
-        # Whatever the irqchip raises, the other irqfds are served on; nobody waits who could be told.
-        except Exception as error:
-            self._irqfds.record(error)
+    def _serve_other(self) -> None:
+        """What was written raises a line that stays high, or nothing."""
+        if self.resamplefd is not None:
+            self._irqfds.set_level(self.gsi, 1)
         else:
-            self._irqfds.count(outcome)
+            self._irqfds.drop()
 
 
 class _Resampler:

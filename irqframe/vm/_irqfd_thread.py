@@ -99,7 +99,7 @@ class IrqfdThread:
 
     def _run(self) -> None:
         poll = self._epoll.poll
-        served = self._served
+        find = self._served.get
         control = self._control.number
         while not self._stopping:
             for number, _ in poll():
@@ -110,7 +110,7 @@ class IrqfdThread:
                     continue
                 # One that was removed may still be among the events of this round, and its number another's by now:
                 # that one is asked in vain.
-                irqfd = served.get(number)
+                irqfd = find(number)
                 if irqfd is not None:
                     irqfd.serve()
 

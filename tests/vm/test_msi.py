@@ -48,3 +48,13 @@ def test_before_finalize(chip: Any, make_vm: Callable[..., Vm], refused: Callabl
 def test_irqchips_errno_is_kept(chip: Any, vm: Vm, refused: Callable[..., None]) -> None:
     chip.failures["set_msi"] = VmError(errno.EINVAL, "no such event")
     refused(errno.EINVAL, vm.signal_msi, 0, 0)
+
+
+def test_messages_of_many_kinds_are_each_their_own(chip: Any, vm: Vm) -> None:
+    """Their routing entries are kept, and forgotten when there are more than a routing table has."""
+    kinds = [(0x8020040 + 8 * n, n % 7, n % 3 or None) for n in range(5000)]
+    for address, data, devid in kinds + kinds[-3:]:
+        vm.signal_msi(address, data, devid)
+    seen = [call[1:4] for call in chip.log if call[0] == "set_msi"]
+    assert seen == kinds + kinds[-3:]
+    assert len(vm._messages) <= 4096
