@@ -15,20 +15,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from math import floor as whole
 from typing import Final
 
-from irqframe.errors import GuestError, PluginError
-from irqframe.flow import Counters, SourceKind
-from irqframe.guest._account import Account
 from irqframe.guest._devices import Device, EdgeOutput, MessageOutput
 from irqframe.guest._driver import Driver
-from irqframe.guest._floor import Floor, Watcher, word
+from irqframe.guest._floor import Floor, Watcher
 from irqframe.guest._outcome import Outcome
-from irqframe.guest._traps import count_traps
-from irqframe.guest._wiring import wire
+from irqframe.guest._script import LOOKS, Script, unused_input
 from irqframe.machine import Machine
-from irqframe.vm import VCpu, Vm
+from irqframe.vm import Vm
 
 BURST: Final = 4
 """Most raises before the guest gets to run."""
@@ -36,11 +33,9 @@ MOVES: Final = 200
 """How many affinity moves a run has, at most one per 50 events."""
 PROGRESS: Final = 100
 """How often progress is told."""
-LOOKS: Final = 32
-"""Once in so many bursts a CPU's wake-up test is compared with its IRQ line, and the CPU executes WFI."""
 
 
-class Workload:
+class Workload(Script):
     """One run.
 
     Args:
@@ -49,22 +44,11 @@ class Workload:
         driver: the irqchip's scripted driver.
         seed: of the random choices.
         watch: told what happens; None: nobody watches.
-
-    Attributes:
-        outcome: what was found so far; whole once `run` returns.
-        up: whether the guest came up: its driver has probed, every CPU has started, and every interrupt is requested.
     """
 
     def __init__(self, machine: Machine, vm: Vm, driver: Driver, seed: int, watch: Watcher | None = None) -> None:
-        self._machine = machine
-        self._vm = vm
-        self._driver = driver
+        super().__init__(machine, vm, driver, watch)
         self._chance = random.Random(seed).random
-        self._watch = watch
-        self._bursts = 0
-        self._delivered_before_reset = 0
-        self.outcome = Outcome([])
-        self.up = False
 
     def run(self, events: int, progress: Callable[[int], None] | None = None) -> Outcome:
         """Do it all.
@@ -81,35 +65,14 @@ class Workload:
             PluginError: if the irqchip or its driver does not return what it must.
         """
         floor = Floor(self._vm, self._driver, self._chance, self._watch, self.outcome)
-        try:
-            self._script(floor, events, progress)
-        except GuestError as error:
-            self.outcome.fault = str(error)
-            raise
-        finally:
-            self.outcome.spurious = self._driver.spurious
-            self.outcome.traps = count_traps(self._vm).since(self.outcome.setup_traps)
-        floor.close()
-        return self.outcome
+        return self._perform(floor, partial(self._script, floor, events, progress))
 
     def _script(self, floor: Floor, events: int, progress: Callable[[int], None] | None) -> None:
-        self._boot(floor)
-        self.up = True
-        self.outcome.setup_traps = count_traps(self._vm)
         self._every_source_once(floor)
         self._some(floor, events // 2, events, progress)
         self._off_and_on(floor)
         self._some(floor, events, events, progress)
         floor.serve()
-        self._check_accounts()
-
-    def _boot(self, floor: Floor) -> None:
-        self._driver.probe(floor.cpus[0])
-        for cpu in floor.cpus:
-            self._driver.starting(cpu)
-        floor.connect(wire(self._machine, self._vm, self._driver, floor.cpus, floor.outcome, floor.other_cpu))
-        if not floor.wiring.devices:
-            self.outcome.notes.append("nothing was raised: the machine has no devices, and the irqchip no IPIs")
 
     # Events
 
@@ -146,12 +109,6 @@ class Workload:
             if progress is not None and outcome.events >= tell_at:
                 tell_at += step
                 progress(outcome.events)
-
-    def _look(self, floor: Floor) -> None:
-        cpu = floor.any_cpu()
-        floor.compare_wake_up(cpu)
-        floor.serve()
-        floor.let_sleep(cpu)
 
     def _move_one(self, floor: Floor) -> None:
         movable = floor.wiring.movable
@@ -197,70 +154,10 @@ class Workload:
             floor.move(victim, cpu)
         return victim
 
-    def _switch_off(self, floor: Floor, index: int) -> None:
-        cpu = floor.cpus[index]
-        self._driver.dying(cpu)
-        cpu.vcpu.power_off()
-        floor.set_online(index, False)
-        if self._watch is not None:
-            self._watch(index, "off", -1, "")
-
-    def _switch_on(self, floor: Floor, index: int) -> None:
-        cpu = floor.cpus[index]
-        # A reset may or may not clear what the irqchip has counted.
-        before = self._delivered()
-        cpu.vcpu.power_on()
-        self._delivered_before_reset += before - self._delivered()
-        cpu.vcpu.enter()
-        floor.set_online(index, True)
-        if self._watch is not None:
-            self._watch(index, "on", -1, "")
-        self._driver.starting(cpu)
-        for machine_source in floor.wiring.percpu:
-            if machine_source.cpus is None or index in machine_source.cpus:
-                self._driver.request_percpu(cpu, machine_source.source)
-
     def _raise_unused(self, floor: Floor) -> None:
         """Raise an input that no device has and the guest never set up."""
-        used = {source.source.number for source in self._machine.sources if source.source.kind is SourceKind.SPI}
-        used |= floor.wiring.message_lines
-        gsi = next((entry.gsi for entry in self._vm.routing.entries if entry.gsi not in used), None)
+        gsi = unused_input(self._machine, self._vm, floor)
         if gsi is None:
             floor.outcome.notes.append("no unused input was raised: every line has a device")
             return
-        account = Account(f"input {gsi} (unused)", "", len(floor.cpus))
-        account.route = "nowhere"
-        floor.outcome.accounts.append(account)
-        outcome = self._vm.set_irq(gsi, 1)
-        self._vm.set_irq(gsi, 0)
-        floor.outcome.events += 1
-        if self._watch is not None:
-            self._watch(-1, "raise", -1, f"{account.name} {word(outcome)}")
-        account.raise_(outcome, 0, provoked=True)
-
-    # The end
-
-    def _check_accounts(self) -> None:
-        for account in self.outcome.accounts:
-            if account.balance:
-                raise GuestError(f"{account.name}: {account.balance} raises are not accounted for")
-        self._check_counters(self.outcome)
-
-    def _check_counters(self, outcome: Outcome) -> None:
-        """The irqchip must have handed out as many as the guest handled."""
-        if not self._vm.flow.has("counters"):
-            outcome.notes.append("the irqchip counts nothing: devices and guest were compared alone")
-            return
-        delivered = self._delivered_before_reset + self._delivered()
-        if delivered != outcome.handled:
-            raise GuestError(f"the irqchip delivered {delivered} interrupts, the guest handled {outcome.handled}")
-
-    def _delivered(self) -> int:
-        """What the irqchip says it has handed out, since the last reset of each CPU."""
-        return sum(self._counters(vcpu).delivered for vcpu in self._vm.vcpus)
-
-    def _counters(self, vcpu: VCpu) -> Counters:
-        answer = self._vm.flow.call("counters", vcpu) if self._vm.flow.has("counters") else Counters(0, 0, 0, {})
-        if not isinstance(answer, Counters):
-            raise PluginError(self._machine.irqchip, f"irqchip_counters returned {answer!r}, which is no Counters")
-        return answer
+        self._pulse_unused(floor, gsi)
