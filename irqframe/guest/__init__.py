@@ -10,18 +10,21 @@ from irqframe.guest._cpu import ScriptedCpu
 from irqframe.guest._driver import Driver, Msi
 from irqframe.guest._interrupts import InterruptRow, interrupt_rows
 from irqframe.guest._outcome import Outcome
+from irqframe.guest._replay import Compared, Replay
 from irqframe.guest._traps import TrapCounts, count_traps
 from irqframe.guest._workload import Workload
 
 __all__ = [
     "Account",
     "Body",
+    "Compared",
     "DeadCpu",
     "Driver",
     "InterruptRow",
     "Left",
     "Msi",
     "Outcome",
+    "Replay",
     "ScriptedCpu",
     "TrapCounts",
     "Workload",

@@ -111,15 +111,7 @@ class Script:
             if machine_source.cpus is None or index in machine_source.cpus:
                 self._driver.request_percpu(cpu, machine_source.source)
 
-    def _pulse_unused(self, floor: Floor, gsi: int) -> Account:
-        """Raise an input that no device has and the guest never set up; the account it is entered in."""
-        account = Account(unused_name(gsi), "", len(floor.cpus))
-        account.route = "nowhere"
-        floor.outcome.accounts.append(account)
-        self._pulse_again(floor, gsi, account)
-        return account
-
-    def _pulse_again(self, floor: Floor, gsi: int, account: Account) -> None:
+    def _pulse_unused(self, floor: Floor, gsi: int, account: Account) -> None:
         outcome = self._vm.set_irq(gsi, 1)
         self._vm.set_irq(gsi, 0)
         floor.outcome.events += 1
@@ -169,3 +161,11 @@ def unused_input(machine: Machine, vm: Vm, floor: Floor, gsi: int | None = None)
 def unused_name(gsi: int) -> str:
     """What the account of such an input is called."""
     return f"input {gsi} (unused)"
+
+
+def unused_account(floor: Floor, gsi: int) -> Account:
+    """Its account, which is new."""
+    account = Account(unused_name(gsi), "", len(floor.cpus))
+    account.route = "nowhere"
+    floor.outcome.accounts.append(account)
+    return account

@@ -23,7 +23,7 @@ from irqframe.guest._devices import Device, EdgeOutput, MessageOutput
 from irqframe.guest._driver import Driver
 from irqframe.guest._floor import Floor, Watcher
 from irqframe.guest._outcome import Outcome
-from irqframe.guest._script import LOOKS, Script, unused_input
+from irqframe.guest._script import LOOKS, Script, unused_account, unused_input
 from irqframe.machine import Machine
 from irqframe.vm import Vm
 
@@ -160,4 +160,4 @@ class Workload(Script):
         if gsi is None:
             floor.outcome.notes.append("no unused input was raised: every line has a device")
             return
-        self._pulse_unused(floor, gsi)
+        self._pulse_unused(floor, gsi, unused_account(floor, gsi))
