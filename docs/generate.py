@@ -21,7 +21,7 @@ import click
 from generate_bindings import binding_pages
 from generate_performance import performance_pages
 
-from irqframe import dt, machine
+from irqframe import dt, machine, observe
 from irqframe.cli import _main
 from irqframe.flow import CALLBACKS, PREFIX, REFERENCE_CALLBACKS, _hookspec, _types, arguments
 
@@ -81,7 +81,7 @@ def _type(kind: type) -> str:
 def errors_page() -> str:
     """Every code of a finding, with the example that the tests run."""
     catalogue = runpy.run_path(str(CATALOGUE / "catalogue.py"), run_name="catalogue")
-    codes = {**dt.CODES, **machine.CODES}
+    codes = {**dt.CODES, **machine.CODES, **observe.CODES}
     entries = catalogue["entries"]()
     rows = (f"| {_code_link(code, entries)} | {codes[code]} |" for code in sorted(codes, key=lambda code: code[1:]))
     parts = [
@@ -114,7 +114,7 @@ def _example(entry: Any, meaning: str) -> str:
 
 
 def _listing(path: Path) -> str:
-    language = {".py": "python", ".hex": "text", ".yaml": "yaml"}.get(path.suffix, "dts")
+    language = {".py": "python", ".hex": "text", ".yaml": "yaml", ".jsonl": "json"}.get(path.suffix, "dts")
     return f"`{path.name}`:\n\n```{language}\n{path.read_text(encoding='utf-8')}```\n"
 
 

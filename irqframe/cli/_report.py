@@ -51,7 +51,9 @@ def print_report(machine: Machine, outcome: Outcome, quirks: Sequence[str]) -> N
     click.echo(f"NOT accounted for: {outcome.fault}" if outcome.fault else _sum(outcome.accounts))
 
 
-def report_json(machine: Machine, outcome: Outcome, seed: int, quirks: Sequence[str], seconds: float) -> dict[str, Any]:
+def report_json(
+    machine: Machine, outcome: Outcome, seed: int | None, quirks: Sequence[str], seconds: float
+) -> dict[str, Any]:
     """What a run found, as plain data; all but the key `timing` is the same for the same seed."""
     return {
         "schema": 1,

@@ -13,12 +13,21 @@ import click
 
 from irqframe.cli._machines import MACHINE, irqchip_option, machine_of
 from irqframe.cli._reading import Reading, reading_options
+from irqframe.cli._replay import (
+    print_replay,
+    recording,
+    refuse_bare,
+    refuse_nothing,
+    refuse_options,
+    replay_json,
+    size_of,
+)
 from irqframe.cli._report import print_report, report_json
 from irqframe.cli._vm_options import names, pairs, recorder, vm_options
 from irqframe.errors import GuestError, InputError, PluginError
 
 if TYPE_CHECKING:
-    from irqframe.guest import Outcome
+    from irqframe.guest import Driver, Outcome, Replay, Script, Watcher
     from irqframe.machine import Machine
     from irqframe.observe import Recorder
     from irqframe.vm import Vm
@@ -43,6 +52,7 @@ if TYPE_CHECKING:
     help="Wrap the flow: record every call of a callback, to --trace or standard error.",
 )
 @click.option("--trace", metavar="FILE", help="Record raises, deliveries, traps as JSON lines.")
+@click.option("--replay", metavar="FILE", help="Raise again what --trace recorded, on this or another machine.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def run(
     machine: str,
@@ -53,6 +63,7 @@ def run(
     seed: int,
     wrap: str | None,
     trace: str | None,
+    replay: str | None,
     as_json: bool,
     reading: Reading,
 ) -> int:
@@ -62,19 +73,33 @@ def run(
     and message-signalled interrupts from every device in the tree, moves interrupts between CPUs, and switches a CPU
     off and on. Exits with 0 only if every raised interrupt is accounted for. The same seed gives the same output; rates
     and times go to standard error.
+
+    With --replay, the guest takes what was recorded, in the recorded order, in place of what is picked at random; a
+    source is known by its name. How often each was raised and delivered is compared with the recording; a difference
+    fails nothing, for another irqchip may coalesce otherwise.
     """
+    if replay is not None:
+        refuse_options(replay, machine)
     target = machine_of(machine, irqchip, reading)
     chosen = names(quirks)
     with ExitStack() as stack:
         record = recorder(stack, trace) if trace or wrap else None
         vm = _vm(target, chosen, pairs(options), record, wrap)
         started = time.perf_counter()
-        outcome = _work(target, vm, events, seed, record)
+        if replay is None:
+            again, outcome = None, _work(target, vm, events, seed, record)
+        else:
+            again = _replay(target, vm, replay, record)
+            outcome = again.outcome
         seconds = time.perf_counter() - started
     if as_json:
-        click.echo(json.dumps(report_json(target, outcome, seed, chosen, seconds), indent=2))
+        report = report_json(target, outcome, seed if again is None else None, chosen, seconds)
+        compared = {} if again is None else {"recording": replay_json(again, str(replay))}
+        click.echo(json.dumps({**report, **compared}, indent=2))
     else:
         print_report(target, outcome, chosen)
+        if again is not None:
+            print_replay(again)
     if outcome.fault:
         click.echo(f"irqframe: error: {outcome.fault}", err=True)
     elif not as_json:
@@ -100,48 +125,76 @@ def _vm(machine: Machine, quirks: list[str], options: dict[str, str], record: Re
 
 def _work(machine: Machine, vm: Vm, events: int, seed: int, record: Recorder | None) -> Outcome:
     from irqframe.flow import blaming
-    from irqframe.guest import Driver, Workload, run_bare
-    from irqframe.machine import guest_finding
+    from irqframe.guest import Workload, run_bare
 
     with vm.adopted(), blaming(machine.chip, machine.irqchip):
         if not vm.flow.has("guest_driver"):
             return run_bare(machine, vm, events)
-        driver = _driver(machine, vm)
-        if not isinstance(driver, Driver):
-            raise PluginError(machine.irqchip, f"irqchip_guest_driver returned {driver!r}, which is no Driver")
-
-        def watch(vcpu: int, kind: str, intid: int, source: str) -> None:
-            if record is not None:
-                record(vm.clock.now(), vcpu, kind, intid, source)
-
-        workload = Workload(machine, vm, driver, seed, watch if record is not None else None)
+        workload = Workload(machine, vm, _driver(machine, vm), seed, _watcher(vm, record))
         # What is not accounted for is in the outcome, beside everything that is.
         with _progress(events) as tell, suppress(GuestError):
             workload.run(events, tell)
-        if not workload.up:
-            raise InputError([guest_finding(machine, workload.outcome.fault)])
-        vm.destroy()
+        _end(machine, vm, workload)
         return workload.outcome
 
 
-def _driver(machine: Machine, vm: Vm) -> object:
+def _replay(machine: Machine, vm: Vm, path: str, record: Recorder | None) -> Replay:
+    from irqframe.flow import blaming
+    from irqframe.guest import Replay
+
+    if not vm.flow.has("guest_driver"):
+        refuse_bare(machine.irqchip)
+    with recording(path) as steps, vm.adopted(), blaming(machine.chip, machine.irqchip):
+        replay = Replay(machine, vm, _driver(machine, vm), _watcher(vm, record))
+        with _progress(size_of(path), in_bytes=True) as tell, suppress(GuestError):
+            replay.run(steps, tell and (lambda: tell(steps.read)))
+        _end(machine, vm, replay)
+        refuse_nothing(replay, steps.file)
+        return replay
+
+
+def _watcher(vm: Vm, record: Recorder | None) -> Watcher | None:
+    if record is None:
+        return None
+    to = record
+
+    def watch(vcpu: int, kind: str, intid: int, source: str) -> None:
+        to(vm.clock.now(), vcpu, kind, intid, source)
+
+    return watch
+
+
+def _end(machine: Machine, vm: Vm, script: Script) -> None:
+    from irqframe.machine import guest_finding
+
+    if not script.up:
+        raise InputError([guest_finding(machine, script.outcome.fault)])
+    vm.destroy()
+
+
+def _driver(machine: Machine, vm: Vm) -> Driver:
+    from irqframe.guest import Driver
     from irqframe.machine import guest_finding
 
     try:
-        return vm.flow.call("guest_driver", vm)
+        driver = vm.flow.call("guest_driver", vm)
     except GuestError as error:
         raise InputError([guest_finding(machine, error)]) from error
+    if not isinstance(driver, Driver):
+        raise PluginError(machine.irqchip, f"irqchip_guest_driver returned {driver!r}, which is no Driver")
+    return driver
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None] | None]:
+def _progress(total: int | None, *, in_bytes: bool = False) -> Iterator[Callable[[int], None] | None]:
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns: tuple[Any, ...] = (TextColumn("running"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    done_of = DownloadColumn() if in_bytes else MofNCompleteColumn()
+    columns: tuple[Any, ...] = (TextColumn("running"), BarColumn(), done_of, TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("running", total=total)
         yield lambda done: progress.update(task, completed=done)

@@ -8,9 +8,11 @@ from irqframe.guest._autopsy import Body, DeadCpu, Left, autopsy
 from irqframe.guest._bare import run_bare
 from irqframe.guest._cpu import ScriptedCpu
 from irqframe.guest._driver import Driver, Msi
+from irqframe.guest._floor import Watcher
 from irqframe.guest._interrupts import InterruptRow, interrupt_rows
 from irqframe.guest._outcome import Outcome
 from irqframe.guest._replay import Compared, Replay
+from irqframe.guest._script import Script
 from irqframe.guest._traps import TrapCounts, count_traps
 from irqframe.guest._workload import Workload
 
@@ -25,8 +27,10 @@ __all__ = [
     "Msi",
     "Outcome",
     "Replay",
+    "Script",
     "ScriptedCpu",
     "TrapCounts",
+    "Watcher",
     "Workload",
     "autopsy",
     "count_traps",

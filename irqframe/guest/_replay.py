@@ -145,10 +145,12 @@ class Replay(Script):
         meaning, recordings = self._meanings.of, self._meanings.recordings
         records, heard = recordings.records, self._heard
         last: Act | None = None
+        hear, does = Do.HEAR, self._does
         for step in steps:
             act = meaning(step)
+            do = act.do
             records += act.records
-            if act.do is Do.HEAR:
+            if do is hear:
                 heard.append(act)
                 last = act
                 if len(heard) == DELIVERIES:
@@ -161,7 +163,7 @@ class Replay(Script):
                     self._let_run()
                     if progress is not None and not self._bursts % PROGRESS:
                         progress()
-                self._does[act.do](act)
+                does[do](act)
                 last = None
             if len(records) >= _BYTES:
                 recordings.replay()

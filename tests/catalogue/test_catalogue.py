@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from irqframe import dt, machine
+from irqframe import dt, machine, observe
 
 HERE = Path(__file__).parent
 CATALOGUE = SimpleNamespace(**runpy.run_path(str(HERE / "catalogue.py"), run_name="catalogue"))
 ENTRIES = CATALOGUE.entries()
-CODES = {**dt.CODES, **machine.CODES}
+CODES = {**dt.CODES, **machine.CODES, **observe.CODES}
 
 
 @pytest.mark.parametrize("code", ENTRIES)

@@ -44,3 +44,15 @@ def test_make_knows_the_two_commands_of_the_readme() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^\$ make (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_the_replay_in_the_quickstart(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+    section = text.partition("## What was recorded, on another irqchip\n")[2].partition("\n## ")[0]
+    printed = ""
+    for command in re.findall(r"^\$ irqframe (.+)", section, re.MULTILINE):
+        arguments = command.replace("run.jsonl", str(tmp_path / "run.jsonl")).split()
+        line = [sys.executable, "-m", "irqframe", *arguments]
+        printed = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    shown = re.search(r"```text\n(.*?)```", section, re.DOTALL)
+    assert shown is not None and printed.endswith(shown[1])
