@@ -11,7 +11,8 @@ from irqframe.guest._driver import Driver, Msi
 from irqframe.guest._floor import Watcher
 from irqframe.guest._interrupts import InterruptRow, interrupt_rows
 from irqframe.guest._outcome import Outcome
-from irqframe.guest._replay import Compared, Replay
+from irqframe.guest._recorded import Compared
+from irqframe.guest._replay import Replay
 from irqframe.guest._script import Script
 from irqframe.guest._traps import TrapCounts, count_traps
 from irqframe.guest._workload import Workload

@@ -14,7 +14,7 @@ import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from irqframe.bits import PENDING, RECORD, LowestFirst, Op, replay
 from irqframe.flow import Injected
@@ -43,6 +43,25 @@ class Recorded:
         self.name = name
         self.raised = 0
         self.delivered = 0
+
+
+class Compared(NamedTuple):
+    """One source, as recorded and as replayed.
+
+    Attributes:
+        name: of the source.
+        raised: how often: recorded, replayed.
+        delivered: how often: recorded, replayed.
+    """
+
+    name: str
+    raised: tuple[int, int]
+    delivered: tuple[int, int]
+
+    @property
+    def same(self) -> bool:
+        """Whether the two agree."""
+        return self.raised[0] == self.raised[1] and self.delivered[0] == self.delivered[1]
 
 
 class Recordings:

@@ -5,7 +5,8 @@
    guest runs, until nothing waits. So it does after a CPU came back, and before one goes.
 3. A raise right behind a delivery of the same source, with no trap between, was made while the handler ran: it is made
    in the same run of the handler, counted from where the guest last stood still; or, if there is no such run, after it.
-4. A raise for another CPU than the one its source is routed to moves it there first.
+4. A raise for another CPU than the one its source is routed to moves it there first, if that CPU is on. One that stayed
+   routed to a CPU that was off and came back is moved to another before it is raised.
 5. What cannot be made is counted, by source and reason, and the rest goes on.
 6. Nothing is random: on the machine that was recorded it happens as it did.
 """
@@ -16,14 +17,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import cycle
-from typing import Final, NamedTuple
+from typing import Final
 
 from irqframe.guest._cpu import ScriptedCpu
 from irqframe.guest._devices import Device, EdgeOutput, MessageOutput
 from irqframe.guest._driver import Driver
 from irqframe.guest._floor import Floor, Watcher
 from irqframe.guest._outcome import Outcome
-from irqframe.guest._recorded import BATCH
+from irqframe.guest._recorded import BATCH, Compared
 from irqframe.guest._script import Script
 from irqframe.guest._steps import Act, Do, Meanings, Run, Step, run_of
 from irqframe.machine import Machine
@@ -38,31 +39,13 @@ UNMADE: Final = 1 << 6
 
 NO_SOURCE: Final = "the machine has no such source"
 NO_CPU: Final = "the machine has no such CPU for it"
-CPU_OFF: Final = "its CPU is off"
+CPU_OFF: Final = "its CPU is off, or was and no other is on"
 LINE_HIGH: Final = "its line was high already"
+NOBODY: Final = "nobody takes it, and it was raised already"
 
 _BYTES: Final = 8 * BATCH
 _CHANCES: Final = tuple((2 * place + 3) / 32 for place in range(14))
 """What the floor takes for chance: any CPU in turn, and no device raises its interrupt again by itself."""
-
-
-class Compared(NamedTuple):
-    """One source, as recorded and as replayed.
-
-    Attributes:
-        name: of the source.
-        raised: how often: recorded, replayed.
-        delivered: how often: recorded, replayed.
-    """
-
-    name: str
-    raised: tuple[int, int]
-    delivered: tuple[int, int]
-
-    @property
-    def same(self) -> bool:
-        """Whether the two agree."""
-        return self.raised[0] == self.raised[1] and self.delivered[0] == self.delivered[1]
 
 
 class Replay(Script):
@@ -103,6 +86,7 @@ class Replay(Script):
         self._planned: dict[Run, list[int]] = {}
         self._runs: Counter[Run] = Counter()
         self._due = False
+        self._stale: set[int] = set()
 
     def run(self, steps: Iterable[Step], progress: Callable[[], None] | None = None) -> Outcome:
         """Do it all.
@@ -234,8 +218,11 @@ class Replay(Script):
     def _fire(self, device: Device, cpu: int) -> None:
         """Raise a device's interrupt; for a CPU that is off, only what is gone when it was raised."""
         floor = self._floor
+        if device.hwirq in self._stale:
+            cpu = floor.other_cpu(cpu)
+            self._reroute(device, cpu)
         on = len(floor.online) == len(floor.cpus) or cpu in floor.online
-        if not on and not isinstance(device.output, EdgeOutput | MessageOutput):
+        if device.hwirq in self._stale or not (on or isinstance(device.output, EdgeOutput | MessageOutput)):
             self._leave_out(device.account.name, CPU_OFF)
             return
         before = self.outcome.events
@@ -247,22 +234,27 @@ class Replay(Script):
         self.raises += 1
         gsi, account, recorded = self._meanings.unused[act.name]
         recorded.raised += 1
-        self._pulse_unused(self._floor, gsi, account)
+        if account.raised:
+            self._leave_out(act.name, NOBODY)
+        else:
+            self._pulse_unused(self._floor, gsi, account)
 
     def _move(self, act: Act) -> None:
         self.moves[0] += 1
-        device = act.device
-        if device is not None and device.hwirq >= 0 and act.cpu >= 0 and self._driver.movable:
-            self.moves[1] += 1
-            self._reroute(device, act.cpu)
+        if act.device is not None:
+            self.moves[1] += self._reroute(act.device, act.cpu)
 
-    def _reroute(self, device: Device, cpu: int) -> None:
+    def _reroute(self, device: Device, cpu: int) -> bool:
+        """Move a device's interrupt to a CPU, if that is on; whether it was moved."""
         floor = self._floor
-        if cpu < 0 or device.hwirq < 0 or not self._driver.movable:
-            return
+        if device.hwirq < 0 or not self._driver.movable or cpu not in floor.online:
+            return False
+        if device.target != cpu:
+            self._stale.discard(device.hwirq)
         floor.move(device, cpu)
         if len(floor.online) != len(floor.cpus):
             self._recount()
+        return True
 
     def _off(self, act: Act) -> None:
         self.switches[0] += 1
@@ -280,6 +272,8 @@ class Replay(Script):
             self._switch_on(self._floor, act.cpu)
             self._recount()
             self._due = True
+            # A guest moves interrupts away from a CPU that goes; what stayed behind is set up for it no more.
+            self._stale.update(one.hwirq for one in self._floor.wiring.movable if one.target == act.cpu)
 
     def _recount(self) -> None:
         """For what waits on a CPU that is off nobody waits."""

@@ -17,7 +17,7 @@ from irqframe.errors import Finding, InputError, Span
 
 LINE_MAX: Final = 1 << 16
 """Bytes of a line, its end not counted; the names in it are a device tree's."""
-PIECE: Final = 1 << 18
+PIECE: Final = 1 << 16
 """Bytes that are read at a time."""
 KNOWN_MAX: Final = 1 << 14
 """How many steps that differ are remembered."""
