@@ -251,6 +251,15 @@ def test_nothing_is_moved_to_a_cpu_that_is_off(chip: str) -> None:
     assert replay.moves == [1, 0]
 
 
+@pytest.mark.parametrize(("chip", "delivered"), [("rvic", 1), ("gicv2", 2), ("gicv3", 2)])
+def test_what_stays_routed_to_a_cpu_that_was_off_works_when_it_is_back(chip: str, delivered: int) -> None:
+    """An rVIC drops the first raise, a GIC keeps it, and it is taken before the second."""
+    raised = step("raise", f"{EDGE} LATCHED", vcpu=1)
+    replay = replayed(on(chip), [step("move", EDGE, vcpu=1), step("off", vcpu=1), raised, step("on", vcpu=1), raised])
+    (account,) = (one for one in replay.outcome.accounts if one.raised)
+    assert (account.raised, sum(account.delivered), account.coalesced) == (2, delivered, 0)
+
+
 def test_the_last_cpu_stays_on() -> None:
     replay = replayed(on("rvic"), [step("off", vcpu=cpu) for cpu in (0, 1, 2, 3, 3, 9, -1)] + [step("on", vcpu=3)])
     assert replay.switches == [8, 3]
