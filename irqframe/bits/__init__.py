@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from irqframe.bits._bank import BITMAPS, COALESCED, LATCHED, UNCHANGED
 from irqframe.bits._make import is_compiled
-from irqframe.bits._operations import Directory, Operation, acknowledging, directory, pending, unmasking
+from irqframe.bits._operations import Directory, Operation, accessing, acknowledging, directory, pending, unmasking
 from irqframe.bits._preemption import ALONE, AMONG_OTHERS, IDLE, LEFT, NOTHING, NOWHERE, REFUSED
 from irqframe.bits._priority import PRIORITIES
 from irqframe.bits._records import RECORD, BadRecordError, Op, Refusal
@@ -56,6 +56,7 @@ __all__ = [
     "Priority",
     "Refusal",
     "Target",
+    "accessing",
     "acknowledging",
     "directory",
     "pending",

@@ -1,8 +1,8 @@
-"""Operations of compiled targets: what serves an exit of a guest without Python.
+"""Operations of the compiled make: what serves an exit of a guest without Python.
 
 They are for the `operation` and the `operations` of claims on traps; `irqframe.flow.Hypercall` says when they are used.
-Each does what the target's method of that name does, if the target is enabled. There are none without the compiled
-make.
+Those of a target do what its method of that name does, if the target is enabled. Those of a GIC access a register of
+its CPU interface. There are none without the compiled make.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING or is_compiled():
     Directory = _native.Directory
     Operation = _native.Operation
     _TARGETS = (_native.LowestFirst, _native.Fifo, _native.Priority)
+    _PREEMPTION = _native.Preemption
 else:
 
     class Operation:
@@ -26,9 +27,9 @@ else:
     class Directory:
         """Stands for those that there are not."""
 
-    _TARGETS = ()
+    _TARGETS = _PREEMPTION = ()
 
-__all__ = ["Directory", "Operation", "acknowledging", "directory", "pending", "unmasking"]
+__all__ = ["Directory", "Operation", "accessing", "acknowledging", "directory", "pending", "unmasking"]
 
 Words = tuple[int, ...]
 """What x0 to x3 hold afterwards; those left out are 0."""
@@ -81,3 +82,21 @@ def pending(own: Any, targets: Directory | None, *, disabled: Words) -> Operatio
 def unmasking(own: Any, targets: Directory | None) -> Operation | None:
     """A hypercall that unmasks the INTID x2 of the target that x1 names, enabled or not; as `pending` otherwise."""
     return _native.unmasking(own, targets) if targets is not None else None
+
+
+def accessing(register: str, cpu: Any) -> Operation | None:
+    """An access of a register of a GIC's CPU interface, as far as it is this CPU's alone.
+
+    A load or MRS acknowledges what is signalled, a store or MSR ends it. Left to Python is what concerns other CPUs or
+    a device that listens, an interrupt that is in no bank, and everything while the line of a watched interrupt is
+    high. Loads and stores are 4 bytes wide. `Preemption.acknowledged` counts on, and `drive` is not called.
+
+    Args:
+        register: GICC_IAR, GICC_EOIR, GICC_AIAR, GICC_AEOIR or GICC_DIR; ICC_IAR0_EL1, ICC_EOIR0_EL1, ICC_IAR1_EL1,
+            ICC_EOIR1_EL1 or ICC_DIR_EL1.
+        cpu: a `Preemption` that does nothing else at these registers than `plugins/vgic` does.
+
+    Returns:
+        None for every other register, and if the CPU's state is not compiled.
+    """
+    return _native.accessing(register, cpu) if isinstance(cpu, _PREEMPTION) else None

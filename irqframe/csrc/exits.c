@@ -59,7 +59,7 @@ static bool serve_hypercall(Engine *engine, const char *kind, uint64_t x[CALL_RE
         return false;
     if (bound->operation->kind->takes)
         read_arguments(engine, x);
-    uint64_t in[OPERATION_WORDS] = {x[1], x[2], x[3]}, out[OPERATION_WORDS];
+    uint64_t in[OPERATION_WORDS] = {x[1], x[2], x[3]}, out[OPERATION_WORDS] = {0};
     if (!serve(engine, bound, kind, x[0], in, out))
         return false;
     write_results(engine, out);
@@ -87,7 +87,7 @@ void call_hypercall(Engine *engine, const char *kind)
 uint64_t call_mmio_read(Engine *engine, uint64_t gpa, unsigned size)
 {
     Bound *bound = find_bound(engine, EXIT_MMIO_READ, gpa);
-    uint64_t out[OPERATION_WORDS];
+    uint64_t out[OPERATION_WORDS] = {0};
     if (bound && serve(engine, bound, "read", gpa, (const uint64_t[OPERATION_WORDS]){size}, out))
         return out[0];
     if (!enter_python(engine, "read", gpa))
@@ -112,7 +112,7 @@ void call_mmio_write(Engine *engine, uint64_t gpa, unsigned size, uint64_t value
 bool call_sysreg_read(Engine *engine, uint32_t encoding, uint64_t *value)
 {
     Bound *bound = find_bound(engine, EXIT_SYSREG_READ, encoding);
-    uint64_t out[OPERATION_WORDS];
+    uint64_t out[OPERATION_WORDS] = {0};
     if (bound && serve(engine, bound, "mrs", encoding, (const uint64_t[OPERATION_WORDS]){0}, out)) {
         *value = out[0];
         return true;

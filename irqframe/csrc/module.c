@@ -5,6 +5,7 @@
 int add_bits(PyObject *module);
 int add_empty_hooks(PyObject *module);
 int add_engine(PyObject *module);
+int add_gic_operations(PyObject *module);
 int add_operations(PyObject *module);
 int bits_traverse(PyObject *module, visitproc visit, void *arg);
 void bits_free(void *module);
@@ -14,6 +15,7 @@ static PyModuleDef_Slot SLOTS[] = {
     {Py_mod_exec, (void *)add_empty_hooks},
     {Py_mod_exec, (void *)add_bits},
     {Py_mod_exec, (void *)add_operations},
+    {Py_mod_exec, (void *)add_gic_operations},
     {Py_mod_exec, (void *)add_bank},
     {Py_mod_exec, (void *)add_preemption},
     {0, NULL},

@@ -124,12 +124,12 @@ class Gicv2(Gic[CpuInterface, _tree.Layout]):
         gic.start()
         if self.layout is None:
             return ()
-        frames = (("GICD", self.layout.gicd, _gicd.DECODED), ("GICC", self.layout.gicc, _gicc.DECODED))
-        claims = []
-        for name, (base, size), decoded in frames:
-            frame = Frame(gic, decoded)
-            claims.append(MmioClaim(name, base, size, frame.read, frame.write, decoded.names))
-        return (*claims, *(v2m.claim(gic) for v2m in self.layout.v2m))
+        gicd, gicc = Frame(gic, _gicd.DECODED), Frame(gic, _gicc.DECODED)
+        return (
+            MmioClaim("GICD", *self.layout.gicd, gicd.read, gicd.write, _gicd.DECODED.names),
+            MmioClaim("GICC", *self.layout.gicc, gicc.read, gicc.write, _gicc.DECODED.names, _gicc.operations),
+            *(v2m.claim(gic) for v2m in self.layout.v2m),
+        )
 
     # Device tree
 

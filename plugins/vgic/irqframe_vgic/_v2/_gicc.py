@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from irqframe.bits import Operation, accessing
+from irqframe.vm import VCpu
 from irqframe_vgic._interface import IDLE
 from irqframe_vgic._registers import Register, decode
 from irqframe_vgic._v2._distributor import Distributor
@@ -231,3 +233,13 @@ REGISTERS: Final[tuple[Row, ...]] = (
 """Every register of the GICC frame; all other offsets are RAZ/WI."""
 
 DECODED: Final = decode(REGISTERS)
+
+
+def operations(vcpu: VCpu) -> dict[int, tuple[Operation | None, Operation | None]]:
+    """Loads and stores that the compiled core serves by itself, by offset."""
+    found: dict[int, tuple[Operation | None, Operation | None]] = {}
+    for register in REGISTERS:
+        operation = accessing(register.name, vcpu.chip)
+        if operation is not None:
+            found[register.offset] = (operation, None) if register.read is not None else (None, operation)
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from irqframe.bits import Operation, accessing
 from irqframe.flow import SysregClaim, SysregEncoding, VCpuRef
 from irqframe_vgic._v3._interface import CpuInterface
 
@@ -44,7 +45,9 @@ class SystemRegister:
 
 def claim(register: SystemRegister) -> SysregClaim:
     """The claim on the traps of a register."""
-    return SysregClaim(register.name, register.encoding, _reader(register.read), _writer(register.write))
+    return SysregClaim(
+        register.name, register.encoding, _reader(register.read), _writer(register.write), _operations(register)
+    )
 
 
 def _reader(read: Callable[[CpuInterface], int] | None) -> Callable[[VCpuRef], int] | None:
@@ -65,3 +68,13 @@ def _writer(write: Callable[[CpuInterface, int], None] | None) -> Callable[[VCpu
         write(vcpu.chip, value)
 
     return serve
+
+
+def _operations(register: SystemRegister) -> Callable[[VCpuRef], tuple[Operation | None, Operation | None]]:
+    """What makes of a vCPU what the compiled core serves by itself, an MRS or an MSR."""
+
+    def make(vcpu: VCpuRef) -> tuple[Operation | None, Operation | None]:
+        operation = accessing(register.name, vcpu.chip)
+        return (operation, None) if register.read is not None else (None, operation)
+
+    return make
