@@ -14,8 +14,9 @@ FUNCTIONS: tuple[str, ...]
 NUMBERS: tuple[str, ...]
 """Numbers of its headers that it is given, likewise."""
 
-EMPTY_HOOKS: tuple[int, int, int]
-"""Addresses of hooks that return at once, of an exception, a load and a store: what exits cost, for the benchmarks."""
+EMPTY_HOOKS: tuple[int, int, int, int]
+"""Addresses of hooks that return at once, of an exception, a load, a store, and an MRS or MSR: what exits cost, for the
+benchmarks. The last one goes on behind the instruction; what it needs for that is its argument."""
 
 class Engine:
     """One CPU; `irqframe.guest.aarch64` has the contract. Addresses are numbers."""
