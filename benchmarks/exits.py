@@ -119,7 +119,7 @@ CASES = (
         taken=True,
     ),
     Case("a load from GICC_IAR with nothing signalled", "gicv2", [ldr(IAR)], 1, BAR, taken=False),
-    Case("GICC_IAR that takes, GICC_EOIR, for one access", "gicv2", [ldr(IAR), str_(EOIR)], 2, BAR, taken=True),
+    Case("GICC_IAR that takes, GICC_EOIR, for one access", "gicv2", [ldr(IAR), str_(EOIR)], 2, None, taken=True),
     Case("an MRS of ICC_IAR1_EL1 with nothing signalled", "gicv3", [mrs(IAR1)], 1, None, taken=False),
     Case(
         "ICC_IAR1_EL1 that takes, ICC_EOIR1_EL1, for one access",
