@@ -16,8 +16,9 @@ CODE     := $(PACKAGES) tests plugins/rvic/tests plugins/vgic/tests docs benchma
 
 FUZZ_SECONDS ?= 3600
 ORACLE_SECONDS ?= 60
+THREADS_EVENTS ?= 10000000
 
-.PHONY: run test test-corpus test-linux test-oracle test-sanitized lint types check bench bench-record fuzz docs prepared clean
+.PHONY: run test test-corpus test-linux test-oracle test-sanitized test-threads lint types check bench bench-record fuzz docs prepared clean
 
 run: $(VENV)/installed
 	$(BIN)/irqframe run $(MACHINE)
@@ -34,6 +35,10 @@ test-corpus: $(VENV)/installed-test
 test-linux: $(VENV)/installed-test
 	PYTHONPATH=tests $(BIN)/python tests/linux/prepare.py
 	IRQFRAME_LINUX=1 $(BIN)/python -m pytest -q tests/linux
+
+# Threads that raise, drain, mask and move, on every irqchip and in both makes; THREADS_EVENTS each, some minutes each.
+test-threads: $(VENV)/installed-test
+	IRQFRAME_THREADS=$(THREADS_EVENTS) $(BIN)/python -m pytest -q -s tests/threads
 
 # The C extension with the sanitizers of gcc and its own asserts; takes some minutes.
 test-sanitized: $(VENV)/installed-test
