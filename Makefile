@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 3600
 ORACLE_SECONDS ?= 60
 THREADS_EVENTS ?= 10000000
 
-.PHONY: run test test-corpus test-linux test-oracle test-sanitized test-threads lint types check bench bench-record fuzz docs prepared clean
+.PHONY: run test test-corpus test-linux test-oracle test-pure test-sanitized test-threads lint types check bench bench-record fuzz docs prepared clean
 
 run: $(VENV)/installed
 	$(BIN)/irqframe run $(MACHINE)
@@ -35,6 +35,10 @@ test-corpus: $(VENV)/installed-test
 test-linux: $(VENV)/installed-test
 	PYTHONPATH=tests $(BIN)/python tests/linux/prepare.py
 	IRQFRAME_LINUX=1 $(BIN)/python -m pytest -q tests/linux
+
+# `make test` in the Python make: nothing that is compiled is used, whether it is built or not.
+test-pure: $(VENV)/installed-test
+	IRQFRAME_PURE=1 $(BIN)/python -m pytest
 
 # Threads that raise, drain, mask and move, on every irqchip and in both makes; THREADS_EVENTS each, some minutes each.
 test-threads: $(VENV)/installed-test
