@@ -116,15 +116,48 @@ class Bank:
         """Bitmap of what reads as pending."""
         return self.latch | self.line & ~self.edge
 
+    # Several threads change a shared bank. A bitmap is changed by one augmented assignment that calls nothing, here and
+    # below: CPython lets no other thread run within it, but would within a `setattr` of what `getattr` gave.
+
     # Properties, several interrupts at once
 
     def set(self, name: str, bits: int) -> None:
         """Set bits of one of the `BITMAPS`."""
-        setattr(self, name, getattr(self, name) | bits)
+        if name == "active":
+            self.active |= bits
+        elif name == "enabled":
+            self.enabled |= bits
+        elif name == "latch":
+            self.latch |= bits
+        elif name == "line":
+            self.line |= bits
+        elif name == "edge":
+            self.edge |= bits
+        elif name == "group":
+            self.group |= bits
+        elif name == "owed":
+            self.owed |= bits
+        else:
+            raise AttributeError(f"a Bank has no bitmap {name!r}")
 
     def clear(self, name: str, bits: int) -> None:
         """Clear bits of one of the `BITMAPS`."""
-        setattr(self, name, getattr(self, name) & ~bits)
+        if name == "active":
+            self.active &= ~bits
+        elif name == "enabled":
+            self.enabled &= ~bits
+        elif name == "latch":
+            self.latch &= ~bits
+        elif name == "line":
+            self.line &= ~bits
+        elif name == "edge":
+            self.edge &= ~bits
+        elif name == "group":
+            self.group &= ~bits
+        elif name == "owed":
+            self.owed &= ~bits
+        else:
+            raise AttributeError(f"a Bank has no bitmap {name!r}")
 
     # The life of the interrupt whose bitmap is `bit`
 
