@@ -118,9 +118,9 @@ def test_random_damage_3000_times() -> None:
         damaged = bytearray(data)
         for _ in range(source.randint(1, 5)):
             damaged[source.randrange(used)] = source.randrange(256)
-        start = time.perf_counter_ns()
+        start = time.process_time_ns()
         tree = _outcome(bytes(damaged))
-        slowest = max(slowest, time.perf_counter_ns() - start)
+        slowest = max(slowest, time.process_time_ns() - start)
         read += tree is not None
     assert 100 < read < 2000  # values may be anything: some damage cannot be seen here
     assert slowest < 2_000_000_000
@@ -160,9 +160,9 @@ def test_many_nodes_are_bounded(structure: bytes) -> None:
     header = (0xD00DFEED, 56 + len(block), 56, 56 + len(block), 40, 17, 16, 0, 0, len(block))
     data = struct.pack(">10I", *header) + bytes(16) + block
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     assert _outcome(data) is None
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert tracemalloc.get_traced_memory()[1] < 128 << 20
     tracemalloc.stop()
 
@@ -177,9 +177,9 @@ def test_faster_than_the_fdt_package() -> None:
     def best(read: object) -> float:
         times = []
         for _ in range(15):
-            start = time.perf_counter()
+            start = time.process_time()
             read(data)  # type: ignore[operator]
-            times.append(time.perf_counter() - start)
+            times.append(time.process_time() - start)
         return min(times)
 
     ours, theirs = best(lambda data: read_dtb(data, "t")), best(fdt.parse_dtb)

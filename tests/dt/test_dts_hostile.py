@@ -58,9 +58,9 @@ def test_random_damage_1000_times() -> None:
             at = source.randrange(len(text))
             end = at + source.choice((0, 1, 1, 5))
             text = text[:at] + source.choice((*WORDS, "", "", "", "")) + text[end:]
-        start = time.perf_counter()
+        start = time.process_time()
         outcome(text)
-        slowest = max(slowest, time.perf_counter() - start)
+        slowest = max(slowest, time.process_time() - start)
     assert slowest < 2
 
 
@@ -105,9 +105,9 @@ def test_any_text(text: str) -> None:
     ids=lambda text: repr(text[:40]),
 )
 def test_large_texts_take_linear_time(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         parse_dts(text, "t.dts")
     except InputError as error:
         assert error.findings
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

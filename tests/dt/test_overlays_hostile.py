@@ -166,28 +166,28 @@ def many_symbols() -> Tree:
 def test_large_overlays_take_linear_time(make: Callable[[], Tree]) -> None:
     overlay = make()
     tree = base()
-    start = time.perf_counter()
+    start = time.process_time()
     applied(tree, overlay)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_a_long_path_for_each_of_many_references_is_refused() -> None:
     head = "n123456789012345678901234567890 { " * 30
     text = f"/dts-v1/; /plugin/; &x {{ {head} x = <{'&y ' * 80_000}>; {'};' * 30} }};"
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(InputError) as raised:
         parse_dts(text, "over.dts")
     assert [finding.code for finding in raised.value.findings] == ["E0226"]
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_labels_that_move_take_linear_time() -> None:
     labels = " ".join(f"l{number}:" for number in range(30_000))
     tree = parse_dts(f"/dts-v1/; / {{ gic: intc {{ }}; {labels} n {{ }}; }};", "base.dts")
     overlay = parse_dts(f"/dts-v1/; /plugin/; &gic {{ {labels} m {{ }}; }};", "over.dts")
-    start = time.perf_counter()
+    start = time.process_time()
     assert applied(tree, overlay) is not None
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_hints_for_many_labels_are_bounded() -> None:
@@ -195,10 +195,10 @@ def test_hints_for_many_labels_are_bounded() -> None:
     unknown = " ".join(f"p{number} = <&some_lable_{number}x>;" for number in range(300))
     tree = parse_dts(f"/dts-v1/; / {{ gic: x {{ }}; {labels} }};", "base.dts")
     overlay = parse_dts(f"/dts-v1/; /plugin/; &gic {{ {unknown} }};", "over.dts")
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(InputError) as raised:
         apply_overlay(tree, overlay)
     assert raised.value.findings[0].hint
     with pytest.raises(InputError):
         parse_dts(f"/dts-v1/; / {{ {labels} last {{ {unknown} }}; }};", "base.dts")
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10

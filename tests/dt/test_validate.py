@@ -473,9 +473,9 @@ def test_flipped_bytes_end_in_findings(bindings: BindingSet) -> None:
             data = bytearray(node.properties[name].data or b"\0")
             data[chance.randrange(len(data))] = chance.randrange(256)
             node.set(name, bytes(data[: chance.choice([len(data), len(data) - 1])]))
-        began = time.monotonic()
+        began = time.process_time()
         found = validate(tree, bindings)
-        slowest = max(slowest, time.monotonic() - began)
+        slowest = max(slowest, time.process_time() - began)
         assert all(finding.code in CODES for finding in found)
     assert slowest < 2
 

@@ -261,9 +261,9 @@ def test_a_frame_gets_what_is_left_of_a_number_of_spis_that_stays() -> None:
 
 def test_many_frames_take_little_time() -> None:
     frames = tuple(frame(0x20000 + 0x1000 * n) for n in range(3000))
-    start = time.perf_counter()
+    start = time.process_time()
     count, ranges = given_to(*frames)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert count == 988 and len(ranges) == 3000
     assert set().union(*ranges) == set(range(988))
 

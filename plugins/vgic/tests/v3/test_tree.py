@@ -196,10 +196,10 @@ def test_messages_need_a_controller_of_messages_and_their_last_spi() -> None:
 @pytest.mark.parametrize("ranges", ["<0 0>", "<0 0xffffffff>", "<0xffffffff 0xffffffff>", "<40>", "<1019 2>", "<32 1>"])
 def test_message_ranges_that_no_gic_has_cost_nothing(ranges: str) -> None:
     given = gic("msi-controller;", f"mbi-ranges = {ranges};")
-    started = time.perf_counter()
+    started = time.process_time()
     counts = _lines.divide(LEAST, given)
     _lines.lines(counts, given)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert counts.spis in _lines.SPI_CHOICES
 
 
