@@ -12,6 +12,7 @@ from irqframe.guest.compare._watch import PhaseData, Watch
 from irqframe.guest.devices import Device, Unconnected, devices_of
 from irqframe.machine import Machine, build
 from irqframe.vm import VirtualClock, Vm
+from irqframe.vm._traps import Served
 
 GICC, GICD, UART = 0x0801_0000, 0x0800_0000, 0x0900_0000
 IAR, EOIR, SGIR = GICC + 0x0C, GICC + 0x10, GICD + 0xF00
@@ -150,7 +151,9 @@ def test_own_traps_are_neither_devices_nor_the_firmwares(watched: Watched) -> No
     one, two = watched.vm.vcpus
     one.mmio_counts = {IAR: 1, SGIR: 2, UART: 4, UART + 0x18: 8, 0xDEAD_0000: 16}
     two.mmio_counts = {IAR: 32}
-    one.hypercall_counts = {0x8400_0000: 1, 0xC400_0003: 2, 0x8000_0000: 4, 0xC500_0209: 8}
+    for fid, times in (0x8400_0000, 1), (0xC400_0003, 2), (0x8000_0000, 4), (0xC500_0209, 8):
+        one.hypercalls[fid] = Served(lambda *_: (0, 0, 0, 0))
+        one.hypercalls[fid].times = times
     one.unknown_hypercalls = 16
     found = own_traps(watched.vm, watched.devices)
     assert found == TrapCounts({"0xc5000209": 8}, {"GICC_IAR": 33, "GICD_SGIR": 2}, {})
