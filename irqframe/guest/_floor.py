@@ -23,8 +23,8 @@ from irqframe.vm import VirtualClock, Vm
 
 AGAIN: Final = 1 / 16
 """How often a device raises its interrupt again while the guest's handler for it still runs."""
-EVENT_NS: Final = 1000
-"""Virtual time that passes per event, nanoseconds."""
+BURST_NS: Final = 1000
+"""Virtual time that passes between what devices raise and what the guest does about it, nanoseconds."""
 
 _LATCHED: Final = Injected.LATCHED
 
@@ -128,9 +128,7 @@ class Floor:
         Raises:
             GuestError: if it came to what it must not.
         """
-        advance, fire = self._advance, device.fire
-        if advance is not None:
-            advance(EVENT_NS)
+        fire = device.fire
         outcome = fire(cpu)
         if outcome is HIGH:
             return
@@ -153,7 +151,9 @@ class Floor:
         Raises:
             GuestError: if something waits afterwards.
         """
-        kicked = self._kicked
+        advance, kicked = self._advance, self._kicked
+        if advance is not None:
+            advance(BURST_NS)
         while kicked:
             take_irqs = kicked.popleft()
             take_irqs()
@@ -176,37 +176,23 @@ class Floor:
         except KeyError:
             raise GuestError(f"CPU {index} took interrupt {hwirq}, which nobody requested") from None
         self.outcome.handled += 1
-        if len(devices) > 1:
-            self._handle_shared(devices, index)
-            return
-        device = devices[0]
-        waiting = device.waiting
-        if waiting[index]:
-            waiting[index] = False
-            device.account.delivered[index] += 1
-        else:
-            device.account.deliver(index)
-        self.waiting -= 1
-        service, chance = device.service, self.chance
-        if service is not None:
-            service(index)
-        if chance() < AGAIN and device.again:
-            self.fire(device, index)
-
-    def _handle_shared(self, devices: list[Device], cpu: int) -> None:
-        """Ask every device on the line, as an operating system does."""
         nobody = True
+        # Every device on the line is asked, as an operating system does.
         for device in devices:
             waiting = device.waiting
-            if waiting[cpu]:
-                nobody = waiting[cpu] = False
-                device.account.delivered[cpu] += 1
+            if waiting[index]:
+                nobody = waiting[index] = False
+                device.account.delivered[index] += 1
                 self.waiting -= 1
                 service = device.service
                 if service is not None:
-                    service(cpu)
+                    service(index)
         if nobody:
-            devices[0].account.deliver(cpu)
+            devices[0].account.deliver(index)
+        if len(devices) == 1:
+            device, chance = devices[0], self.chance
+            if chance() < AGAIN and device.again:
+                self.fire(device, index)
 
     def _handle_watched(self, cpu: ScriptedCpu, hwirq: int) -> None:
         devices = self.wiring.by_hwirq.get(hwirq, [])

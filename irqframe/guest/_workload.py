@@ -29,6 +29,7 @@ from irqframe.vm import Vm
 
 BURST: Final = 4
 """Most raises before the guest gets to run."""
+BURSTS: Final = tuple(range(1 + most) for most in range(BURST))
 MOVES: Final = 200
 """How many affinity moves a run has, at most one per 50 events."""
 PROGRESS: Final = 100
@@ -95,7 +96,7 @@ class Workload(Script):
         move_at = outcome.events + every
         tell_at = outcome.events + step
         while outcome.events < until:
-            for _ in range(1 + whole(chance() * BURST)):
+            for _ in BURSTS[whole(chance() * BURST)]:
                 device = devices[whole(chance() * count)]
                 fire(device, floor.any_cpu_of(device) if device.per_cpu else device.target)
             if outcome.events >= move_at:
