@@ -30,7 +30,6 @@ from irqframe_vgic._v2 import _gicc, _gicd, _spis, _state, _tree
 from irqframe_vgic._v2._attributes import Attributes
 from irqframe_vgic._v2._debugfs import route
 from irqframe_vgic._v2._distributor import Distributor
-from irqframe_vgic._v2._driver import Gicv2Driver
 from irqframe_vgic._v2._interface import CpuInterface
 from irqframe_vgic._v2._parameters import MAX_CPUS, OPTIONS, Parameters, defaults, parameters
 from irqframe_vgic._v2._v2m import V2mFrame
@@ -173,6 +172,8 @@ class Gicv2(Gic[CpuInterface, _tree.Layout]):
 
     @hookimpl
     def irqchip_guest_driver(self, vm: Vm) -> object:
+        from irqframe_vgic._v2._driver import Gicv2Driver
+
         return Gicv2Driver(vm, self.need_layout())
 
     # Helpers

@@ -31,7 +31,6 @@ from irqframe_vgic._registers import Frame
 from irqframe_vgic._v3 import _gicd, _gicr, _icc, _lines, _mbis, _specifiers, _state, _tree
 from irqframe_vgic._v3._attributes import Attributes
 from irqframe_vgic._v3._distributor import Distributor
-from irqframe_vgic._v3._driver import Gicv3Driver
 from irqframe_vgic._v3._interface import CpuInterface
 from irqframe_vgic._v3._parameters import MAX_CPUS, OPTIONS, Parameters, defaults, parameters
 
@@ -199,6 +198,8 @@ class Gicv3(Gic[CpuInterface, _tree.Layout]):
 
     @hookimpl
     def irqchip_guest_driver(self, vm: Vm) -> object:
+        from irqframe_vgic._v3._driver import Gicv3Driver
+
         return Gicv3Driver(vm, self.need_layout())
 
     # Helpers
