@@ -17,14 +17,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from _makes import makes
 from _measure import measure
 from _rows import Row, tell
 
-from irqframe.bits import RECORD, Op, pure
+from irqframe.bits import RECORD, Op
 
 try:
     from irqframe import _native
-    from irqframe.bits import _compiled
 except ImportError:
     _native = None  # type: ignore[assignment]
 
@@ -77,47 +77,6 @@ def cycles(on: Any, intid: int) -> Callable[[], None]:
             on.pend(intid)
             on.acknowledge()
             on.unmask(intid)
-
-    return loop
-
-
-def over(targets: list[Any], intid: int) -> Callable[[], None]:
-    """As many cycles, going over targets."""
-    rounds = CYCLES // len(targets)
-
-    def loop() -> None:
-        for _ in range(rounds):
-            for target in targets:
-                target.pend(intid)
-                target.acknowledge()
-                target.unmask(intid)
-
-    return loop
-
-
-def drained(target: Any) -> Callable[[], None]:
-    """Cycles of all INTIDs in random order, each pending alone."""
-    size = len(target.state)
-    intids = random.Random(7).sample(range(size), size)
-
-    def loop() -> None:
-        for intid in intids:
-            target.pend(intid)
-            target.unmask(target.acknowledge())
-
-    return loop
-
-
-def drained_deep(target: Any) -> Callable[[], None]:
-    """The same, all of them pending before the first is acknowledged; it pays for a loop more."""
-    size = len(target.state)
-    intids = random.Random(7).sample(range(size), size)
-
-    def loop() -> None:
-        for intid in intids:
-            target.pend(intid)
-        for _ in intids:
-            target.unmask(target.acknowledge())
 
     return loop
 
@@ -178,22 +137,12 @@ def c_loop() -> Callable[[], None] | None:
 
 def cases() -> Iterator[tuple[str, Callable[[], None]]]:
     """Everything that is measured."""
-    for name, make in makes():
-
-        def target(size: int, kind: Any = make.LowestFirst) -> Any:
-            return kind(size, 0)
-
-        yield f"{name} cycle", cycles(Table(target(INTIDS)), INTIDS - 2)
-        yield f"{name} 64", cycles(target(64), 62)
-        yield f"{name} 65536", cycles(target(65536), 65534)
-        yield f"{name} 1 vCPU", over([target(INTIDS)] * 512, 100)
-        yield f"{name} 512 vCPUs", over([target(INTIDS) for _ in range(512)], 100)
-        yield f"{name} 1 deep", drained(target(INTIDS))
-        yield f"{name} 2048 deep", drained_deep(target(INTIDS))
+    for name, make in makes().items():
+        yield f"{name} cycle", cycles(Table(make.LowestFirst(INTIDS, 0)), INTIDS - 2)
         yield f"{name} select 1", selecting(make, 1)
         yield f"{name} select 1020", selecting(make, GIC_INTIDS)
         yield f"{name} replay", replaying(make)
-    yield "python empty", cycles(Table(Empty()), INTIDS - 2)
+    yield "Python empty", cycles(Table(Empty()), INTIDS - 2)
     if _native is not None:
         yield "compiled empty", cycles(Table(_native.Empty()), INTIDS - 2)
     loop = c_loop()
@@ -201,30 +150,20 @@ def cases() -> Iterator[tuple[str, Callable[[], None]]]:
         yield "C loop", loop
 
 
-def makes() -> Iterator[tuple[str, Any]]:
-    """Those that are there."""
-    yield "python", pure
-    if _native is not None:
-        yield "compiled", _compiled
-
-
 def bars() -> Iterator[Case]:
     """The bars."""
     yield Case("compiled: a cycle, to three empty methods in C", "compiled cycle", "compiled empty", 1.5)
-    yield Case("python: a cycle, to three empty methods", "python cycle", "python empty", 7)
+    yield Case("Python: a cycle, to three empty methods", "Python cycle", "Python empty", 7)
     yield Case("compiled: replay from a buffer, to a loop in C", "compiled replay", "C loop", 2)
-    for name in ("compiled", "python"):
-        yield Case(f"{name}: a cycle at 65,536 INTIDs, to 64", f"{name} 65536", f"{name} 64", 1.3)
-        yield Case(f"{name}: a cycle at 512 vCPUs, to 1", f"{name} 512 vCPUs", f"{name} 1 vCPU", 1.3)
-        yield Case(f"{name}: a cycle with 2,048 pending, to 1", f"{name} 2048 deep", f"{name} 1 deep", 1.3)
+    for name in makes():
         yield Case(f"{name}: selection among 1,020, to 1", f"{name} select 1020", f"{name} select 1", 1.3)
 
 
 def memory() -> Iterator[tuple[str, float, float]]:
     """Bytes of an idle target of 2,048 INTIDs: which make, to what it needs at least, and how often that may be."""
-    for name, make in makes():
+    for name, make in makes().items():
         target = make.LowestFirst(INTIDS)
-        if name == "python":
+        if name == "Python":
             held = [
                 target,
                 *(
@@ -232,7 +171,7 @@ def memory() -> Iterator[tuple[str, float, float]]:
                     for slot in chain(*(c.__dict__.get("__slots__", ()) for c in type(target).__mro__))
                 ),
             ]
-            yield "python: an idle target, to a byte for each INTID", sum(map(sys.getsizeof, held)) / INTIDS, 1.5
+            yield "Python: an idle target, to a byte for each INTID", sum(map(sys.getsizeof, held)) / INTIDS, 1.5
         else:
             bits = 3 * INTIDS / 8
             yield "compiled: an idle target, to pending, masked and level bits", sys.getsizeof(target) / bits, 3

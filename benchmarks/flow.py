@@ -15,7 +15,6 @@ from typing import Any
 from _rows import Row, tell
 
 from irqframe import Injected, Irqchip, hookimpl
-from irqframe.bits import LowestFirst
 from irqframe.vm import Vm
 
 CALLS = 50_000
@@ -38,19 +37,6 @@ class Wrapper:
     def irqchip_inject_irq(self) -> Generator[None, Any, Any]:
         """As the specification says."""
         return (yield)
-
-
-class Empty:
-    """Three methods that do nothing, with the arguments of an interrupt's cycle."""
-
-    def inject(self, intid: int) -> None:
-        """Nothing."""
-
-    def acknowledge(self) -> None:
-        """Nothing."""
-
-    def unmask(self, intid: int) -> None:
-        """Nothing."""
 
 
 def vm_of(*wrappers: object) -> Vm:
@@ -85,34 +71,6 @@ def bound() -> Callable[[], None]:
     return loop
 
 
-def cycle(size: int) -> Callable[[], None]:
-    """A loop of raise, acknowledge and unmask on a target of `size` INTIDs."""
-    target = LowestFirst(size)
-    intid = size - 2
-    target.unmask(intid)
-
-    def loop() -> None:
-        for _ in range(CALLS):
-            target.pend(intid)
-            target.acknowledge()
-            target.unmask(intid)
-
-    return loop
-
-
-def empty_cycle() -> Callable[[], None]:
-    """The same three calls, of methods that do nothing."""
-    empty = Empty()
-
-    def loop() -> None:
-        for _ in range(CALLS):
-            empty.inject(2046)
-            empty.acknowledge()
-            empty.unmask(2046)
-
-    return loop
-
-
 def measure(cases: dict[str, Callable[[], None]]) -> dict[str, float]:
     """Nanoseconds per call of each case."""
     samples: dict[str, list[float]] = {name: [] for name in cases}
@@ -125,23 +83,17 @@ def measure(cases: dict[str, Callable[[], None]]) -> dict[str, float]:
 
 
 def rows() -> list[Row]:
-    """The flow's rows, and the cycle of a target in Python."""
+    """What a callback costs, watched and not."""
     times = measure(
         {
             "bound": bound(),
             "sealed": injecting(vm_of().flow.table),
             "wrapped": injecting(vm_of(Wrapper()).flow.table),
-            "empty": empty_cycle(),
-            "cycle 64": cycle(64),
-            "cycle 2048": cycle(2048),
-            "cycle 65536": cycle(65536),
         }
     )
     told: tuple[tuple[str, str, str, float | None], ...] = (
         ("sealed callback, nobody watching, to a bound method", "sealed", "bound", 1.5),
         ("the same callback, wrapped, to a bound method", "wrapped", "bound", None),
-        ("raise, acknowledge, unmask at 2,048 INTIDs, to three empty methods", "cycle 2048", "empty", 7),
-        ("the same at 65,536 INTIDs, to 64", "cycle 65536", "cycle 64", 1.3),
     )
     return [
         Row(what, times[case] / times[to], bar, f"{times[case]:.0f} ns to {times[to]:.0f} ns")

@@ -3,6 +3,7 @@ records."""
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -12,6 +13,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 HERE = Path(__file__).parent
+PROGRAMS = HERE.parent / "benchmarks"
 RECORD = HERE / "performance.json"
 NOTICE = "<!-- Made by docs/generate.py from docs/performance.json; `make bench-record` measures anew. -->\n"
 
@@ -42,7 +44,8 @@ def page(record: Mapping[str, Any]) -> str:
         NOTICE,
         "Every figure is a ratio of two costs in one run, cases interleaved, the median of CPU times; so they hold on",
         "other machines too, by about a tenth. A bar is what a ratio must not exceed. Where the other cost is that of",
-        "an empty call or a bare loop, it is the limit: nothing comes nearer than a ratio of 1.\n",
+        "an empty call or a bare loop, it is the limit: nothing comes nearer than a ratio of 1.",
+        "[Benchmarks](benchmarks.md) says how to run them, and what the figures mean.\n",
         f"Seen with Python {record['python']}: {len(barred) - len(missed)} of {len(barred)} bars hold.\n",
         *(f"- Missed: {row['name']}, {row['ratio']:.3g} where {row['bar']:.3g} is the bar." for row in missed),
         "" if missed else None,
@@ -55,12 +58,20 @@ def page(record: Mapping[str, Any]) -> str:
 def _sections(rows: list[Mapping[str, Any]]) -> Iterator[str]:
     for program, group in groupby(rows, key=lambda row: row["program"]):
         yield f"## [`benchmarks/{program}.py`](../benchmarks/{program}.py)\n"
+        yield _about(program)
         yield "| what, to what | ratio | bar | costs |"
         yield "|---|---:|---:|---|"
         for row in group:
             bar = "" if row["bar"] is None else f"{row['bar']:.3g}"
             yield f"| {row['name']} | {row['ratio']:.3g} | {bar} | {row['detail']} |"
         yield ""
+
+
+def _about(program: str) -> str:
+    """What a program says of itself, but for how it is run."""
+    text = ast.get_docstring(ast.parse((PROGRAMS / f"{program}.py").read_text(encoding="utf-8"))) or ""
+    told = [paragraph for paragraph in text.split("\n\n") if "--check" not in paragraph]
+    return "\n\n".join(told).replace(": `make bench`", "").replace(", `make bench`", "") + "\n"
 
 
 def plot(series: list[Mapping[str, Any]]) -> str:
