@@ -117,7 +117,7 @@ class Bank:
         return self.latch | self.line & ~self.edge
 
     # Several threads change a shared bank. A bitmap is changed by one augmented assignment that calls nothing, here and
-    # below: CPython lets no other thread run within it, but would within a `setattr` of what `getattr` gave.
+    # below: the holder of CPython's GIL keeps it through that, but not through a `setattr` of what `getattr` gave.
 
     # Properties, several interrupts at once
 

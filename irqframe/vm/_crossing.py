@@ -57,6 +57,8 @@ def hypercalls(
         try:
             served = known[x0]
         except KeyError:
+            served = None
+        if served is None:
             result = serve(vcpu, x0 & MASK32, x1, x2, x3)
         else:
             served.times += 1

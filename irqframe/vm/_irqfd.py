@@ -241,7 +241,8 @@ class _Irqfd:
         irqfds = self._irqfds
         irqfds.signals += signals
         outcomes = irqfds.outcomes
-        for fast, slow in self.paths:
+        paths = self.paths  # another thread may replace it meanwhile
+        for fast, slow in paths:
             try:
                 outcome = None if fast is None else fast()
                 if outcome is None:
@@ -252,7 +253,7 @@ class _Irqfd:
                 irqfds.record(error)
             else:
                 outcomes[outcome] = outcomes.get(outcome, 0) + 1
-        if not self.paths:
+        if not paths:
             self._serve_other()
 
     def _serve_other(self) -> None:

@@ -31,7 +31,7 @@ class Owned(ABC):
 
     Attributes:
         vm: as given.
-        inbox: work that others posted, for the owner to do.
+        inbox: work that others posted, for the owner to do; only `post` puts something in, because it kicks.
         inbox_errors: the last 16 refusals of such work.
         owner: identifier of the thread that owns it, 0 if none does.
     """
@@ -48,7 +48,7 @@ class Owned(ABC):
 
     @abstractmethod
     def kick(self) -> None:
-        """Make the owner look at its inbox soon; any thread."""
+        """Make the owner look at its inbox soon, by a request that lasts until it enters; any thread."""
 
     @property
     def owned(self) -> bool:
@@ -77,8 +77,10 @@ class Owned(ABC):
 
         A refusal (`VmError`) is kept in `inbox_errors`, because nobody waits for it.
         """
-        self.inbox.append(work)
-        self.kick()
+        try:
+            self.inbox.append(work)
+        finally:  # or an interrupt of the program leaves work behind of which nobody tells
+            self.kick()
 
     def call(self, function: Callable[..., T], *args: object) -> T:
         """Do `function(*args)` under this vCPU's ownership, and return what it returns; any thread.

@@ -133,8 +133,8 @@ class Timer(PerCpuDevice):
             masked: CTL.IMASK.
         """
         self.compare = compare
-        self.enabled = enabled
-        self.masked = masked
+        self.enabled = bool(enabled)
+        self.masked = bool(masked)
         self.update()
 
     def stop(self) -> None:

@@ -105,12 +105,24 @@ class HypercallBus:
         Returns:
             x0 to x3 afterwards.
         """
+        served = self._count(vcpu, fid)
+        return NOT_SUPPORTED if served is None else served.handler(vcpu, x1, x2, x3)
+
+    def observed_call(
+        self, observer: TrapObserver, vcpu: VCpu, fid: int, x1: int, x2: int, x3: int
+    ) -> tuple[int, int, int, int]:
+        """`call`, seen by an observer once it is counted."""
+        served = self._count(vcpu, fid)
+        observer(vcpu, "hypercall", self.name(fid))
+        return NOT_SUPPORTED if served is None else served.handler(vcpu, x1, x2, x3)
+
+    def _count(self, vcpu: VCpu, fid: int) -> Served | None:
         if fid not in self._functions:
             vcpu.unknown_hypercalls += 1
-            return NOT_SUPPORTED
+            return None
         served = vcpu.hypercalls.get(fid) or self.served(vcpu, fid)
         served.times += 1
-        return served.handler(vcpu, x1, x2, x3)
+        return served
 
     def served(self, vcpu: VCpu, fid: int) -> Served:
         """A function of the bus as a vCPU has it, which has not called it perhaps."""

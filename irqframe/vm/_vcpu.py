@@ -14,20 +14,21 @@ import errno
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from irqframe.errors import VmError
 from irqframe.flow import SysregEncoding
 from irqframe.vm._crossing import hypercalls, loads, register_reads, register_writes, stores
 from irqframe.vm._ownership import Owned
-from irqframe.vm._traps import HypercallBus, MmioBus, Served, SysregBus, observed
+from irqframe.vm._traps import MmioBus, Served, SysregBus, observed
 
 if TYPE_CHECKING:
     from irqframe.vm._timer import Pmu, Timer
     from irqframe.vm._vm import Vm
 
 T = TypeVar("T")
-Bus = HypercallBus | MmioBus | SysregBus
+Bus = MmioBus | SysregBus
 
 REQUEST_IRQ_PENDING: Final = "irq pending"
 """Compute the lines again."""
@@ -140,8 +141,9 @@ class VCpu(Owned):
         self._flush = vm.flow.table.vcpu_flush_hwstate
         self._sync = vm.flow.table.vcpu_sync_hwstate
         flush, sync = self._flush, self._sync
-        known = self.hypercalls if vm.trap_observer is None else {}
-        serve = self._seen("hypercall", vm.hypercalls, vm.hypercalls.call)
+        bus, observer = vm.hypercalls, vm.trap_observer
+        known = self.hypercalls if observer is None else {}
+        serve = bus.call if observer is None else partial(bus.observed_call, observer)
         self.hypercall = hypercalls(self, known, serve, flush, sync)
         self.mmio_read = loads(self, self._seen("mmio read", vm.mmio, vm.mmio.read), flush, sync)
         self.mmio_write = stores(self, self._seen("mmio write", vm.mmio, vm.mmio.write), flush, sync)
@@ -155,13 +157,14 @@ class VCpu(Owned):
 
     @property
     def exits(self) -> int:
-        """How often the guest was left."""
+        """How often the guest was left; another thread may see less while the guest is left."""
         return self.left + self.unknown_hypercalls + sum(self.hypercall_counts.values())
 
     @property
     def hypercall_counts(self) -> dict[int, int]:
-        """Function id -> calls."""
-        return {fid: served.times for fid, served in self.hypercalls.items()}
+        """Function id -> calls, as they are now."""
+        # Copied first, at one go: the owner may call a function for the first time while another thread looks.
+        return {fid: served.times for fid, served in self.hypercalls.copy().items()}
 
     # Life on a thread
 
@@ -237,7 +240,7 @@ class VCpu(Owned):
                 self._sync(self)
 
     def reenter(self) -> bool:
-        """`leave`, then `enter`."""
+        """`leave`, then `enter`; what leaves is said once more, for each interrupt that a kick announces comes here."""
         if self.in_guest:
             self.in_guest = False
             self.left += 1
@@ -308,7 +311,10 @@ class VCpu(Owned):
             self._wake.clear()
 
     def kick(self) -> None:
-        """Make the owner look at the irqchip's state again before it runs guest code; any thread."""
+        """Make the owner look at the irqchip's state again before it runs guest code; any thread.
+
+        It leaves a request, by which the owner learns of what was posted, too.
+        """
         self.requests.add(REQUEST_IRQ_PENDING)
         if self.blocked:
             self._wake.set()

@@ -143,9 +143,8 @@ class CpuThread(threading.Thread):
         """Take what is asserted, until it is time for a chore."""
         vcpu, handle = self._vcpu, self._driver.handle_irq
         while self.taken < TURN:
-            if vcpu.requests or vcpu.inbox or not vcpu.in_guest:
-                vcpu.leave()
-                vcpu.enter()
+            if vcpu.requests or not vcpu.in_guest:
+                vcpu.reenter()
             if not vcpu.irq_line:
                 return
             handle(cpu)

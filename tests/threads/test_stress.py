@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 STRESS = Path(__file__).with_name("stress.py")
-FULL = "IRQFRAME_THREADS" in os.environ
 EVENTS = int(os.environ.get("IRQFRAME_THREADS", "20000"))
 ENOUGH = 10_000_000
 """Events among which a race that one in some 100,000 runs into is sure to be seen."""
@@ -46,12 +45,12 @@ def test_nothing_is_lost_and_nothing_comes_twice(irqchip: str, make: str) -> Non
     assert account["handled"] + account["coalesced"] == account["events"]
     assert account["handled in turn"] > 0 and account["coalesced"] > 0
     assert account["chores"].keys() == {"move", "mask", "send", "raise_own"}
-    assert account["lulls"] >= 20
+    assert account["lulls"] >= min(20, EVENTS // 1000)
 
 
-@pytest.mark.skipif(not FULL, reason="`make test-threads` raises often enough for it to be seen")
+@pytest.mark.skipif(EVENTS < ENOUGH, reason="`make test-threads` raises often enough for it to be seen")
 def test_a_race_of_the_reference_is_seen() -> None:
     """K12: an input that is moved while its raise is under way is latched where nobody takes it any more."""
-    done = stress("rvic", "python", ENOUGH, "--quirk", "K12")
+    done = stress("rvic", "python", EVENTS, "--quirk", "K12")
     assert done.returncode == 1
     assert "pending, masked" in done.stderr

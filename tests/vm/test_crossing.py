@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from irqframe.errors import VmError
 from irqframe.flow import Hypercall, HypercallClaim, MmioClaim, SysregClaim, SysregEncoding
 from irqframe.vm import VCpu, Vm
 
@@ -116,3 +120,68 @@ def test_a_kick_after_the_flush_makes_another_round(made: Made, trap: Callable[[
     assert [name for name in made.chip.names() if name != "served"] == [*AROUND, *AROUND]
     assert made.vcpu.in_guest
     assert made.vcpu.exits == 1
+
+
+def test_what_a_first_call_raises_is_all_that_is_told(made: Made) -> None:
+    """The traps look for the function first, and its absence is no error that anybody need see."""
+
+    def refuse() -> None:
+        raise VmError(errno.EIO, "the irqchip refuses")
+
+    made.meanwhile = refuse
+    with pytest.raises(VmError) as raised:
+        made.vcpu.hypercall(FUNCTION)
+    assert raised.value.__context__ is None
+    assert made.vcpu.exits == 1
+
+
+@pytest.mark.parametrize("trap", TRAPS.values(), ids=TRAPS)
+@pytest.mark.parametrize("inside", [True, False])
+def test_an_exit_counts_though_its_observer_fails(
+    chip: Any, make_vm: Callable[..., Vm], trap: Callable[[VCpu], object], inside: bool
+) -> None:
+    made = Made(chip, make_vm)
+    vcpu = made.vcpu
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    vcpu.vm.trap_observer = fail
+    vcpu.bind()
+    if not inside:
+        vcpu.leave()
+    before = vcpu.exits
+    with pytest.raises(OSError, match="no space"):
+        trap(vcpu)
+    assert vcpu.exits - before == inside
+    vcpu.put()
+
+
+def test_another_thread_may_count_exits_while_functions_are_called_for_the_first_time(made: Made) -> None:
+    bus = made.vcpu.vm.hypercalls
+    first, count = 0xC600_0000, 3000
+    functions = {first + n: Hypercall(f"F{n}", lambda *_: (0, 0, 0, 0)) for n in range(count)}
+    bus.claim(HypercallClaim(first, first + count, functions))
+    failures: list[BaseException] = []
+    stop = threading.Event()
+
+    def look() -> None:
+        try:
+            while not stop.is_set():
+                assert 0 <= made.vcpu.exits <= count
+        except BaseException as error:
+            failures.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        looker = threading.Thread(target=look)
+        looker.start()
+        for fid in functions:
+            made.vcpu.hypercall(fid)
+        stop.set()
+        looker.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failures == []
+    assert made.vcpu.exits == count

@@ -556,3 +556,24 @@ def test_two_vms_have_a_thread_each(chip: Any, make_vm: Callable[..., Vm], event
     for vm in vms:
         vm.irqfds.assign(eventfds(), 0)
     assert len(irqfd_threads()) == 2
+
+
+@linux
+def test_routing_that_changes_while_an_irqfd_injects_counts_it_once(
+    chip: Any, vm: Vm, eventfds: Callable[..., int]
+) -> None:
+    fd = eventfds()
+    vm.irqfds.assign(fd, 2)
+    original = chip.record
+
+    def reroute(name: str, *what: Any) -> None:
+        original(name, *what)
+        if name == "set_irq_inatomic":
+            vm.routing.set_default(0)
+
+    chip.record = reroute
+    os.eventfd_write(fd, 1)
+    wait_for(lambda: vm.irqfds.outcomes)
+    vm.irqfds.close()
+    assert vm.irqfds.outcomes == {Injected.POSTED: 1}
+    assert not vm.dropped

@@ -2,7 +2,7 @@
 
 1. Nothing can be seen of it by the thread that runs the vCPU: before Python serves an exit, and when a run returns, the
    vCPU's counters and lines are as if Python had served every exit. Another thread may see them late.
-2. Whatever the vCPU would have to do first makes the next exit Python's: requests, an inbox, a stop that was asked for.
+2. Whatever the vCPU would have to do first makes the next exit Python's: requests, a pause, a stop that was asked for.
 3. A wrapper of any callback, a trap observer, or an irqchip that synchronises at every exit has to hear of every exit:
    then there are no operations.
 """
@@ -57,7 +57,7 @@ class Bound:
         vcpu, lines = self._vcpu, exits.lines
 
         def asked() -> int:
-            settled = vcpu.in_guest and not vcpu.requests and not vcpu.inbox
+            settled = vcpu.in_guest and not vcpu.requests and not vcpu.paused
             return lines() if settled else lines() | UNSETTLED
 
         return exits._replace(lines=asked)

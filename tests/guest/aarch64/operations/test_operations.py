@@ -168,8 +168,11 @@ def test_lines_say_whether_the_vcpu_is_settled(machine_of: Any) -> None:
         vcpu.kick()
         assert lines() == IRQ | UNSETTLED
         vcpu.enter()
-        vcpu.inbox.append(lambda: None)
+        vcpu.post(lambda: None)
         assert lines() == IRQ | UNSETTLED
         vcpu.enter()
         assert lines() == IRQ
+        vcpu.paused = True
+        assert lines() == IRQ | UNSETTLED
+        vcpu.paused = False
     vm.destroy()
