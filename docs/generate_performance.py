@@ -42,9 +42,9 @@ def page(record: Mapping[str, Any]) -> str:
     parts = [
         "# Performance\n",
         NOTICE,
-        "Every figure is a ratio of two costs in one run, cases interleaved, the median of CPU times; so they hold on",
-        "other machines too, by about a tenth. A bar is what a ratio must not exceed. Where the other cost is that of",
-        "an empty call or a bare loop, it is the limit: nothing comes nearer than a ratio of 1.",
+        "Every figure is a ratio of two costs in one run, cases interleaved; of times, the medians of CPU times count.",
+        "So a busy machine changes them little, by about a tenth. A bar is what a ratio must not exceed. Where the",
+        "other cost is that of an empty call or a bare loop, it is the limit: nothing comes nearer than a ratio of 1.",
         "[Benchmarks](benchmarks.md) says how to run them, and what the figures mean.\n",
         f"Seen with Python {record['python']}: {len(barred) - len(missed)} of {len(barred)} bars hold.\n",
         *(f"- Missed: {row['name']}, {row['ratio']:.3g} where {row['bar']:.3g} is the bar." for row in missed),

@@ -24,11 +24,12 @@ NAME_MAX: Final = 100
 """Characters of a name that are shown: a recording may hold any."""
 
 
-def refuse_options(replay: str, machine: str) -> None:
+def refuse_options(replay: str, machine: str, trace: str | None) -> None:
     """Refuse what does not go with a recording.
 
     Raises:
-        click.UsageError: if the command was given such an option, or standard input twice.
+        click.UsageError: if the command was given such an option, standard input twice, or the recording as the file
+            that is to be written.
     """
     context = click.get_current_context()
     for option in ("events", "seed"):
@@ -36,6 +37,16 @@ def refuse_options(replay: str, machine: str) -> None:
             raise click.UsageError(f"--{option} does not go with --replay: the recording says what is raised")
     if replay == machine == "-":
         raise click.UsageError("the machine and --replay cannot both be standard input")
+    if trace is not None and _is_same(replay, trace):
+        raise click.UsageError("--trace would overwrite what --replay reads")
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether two paths lead to one regular file."""
+    try:
+        return size_of(one) is not None and os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager
@@ -81,13 +92,15 @@ def refuse_nothing(replay: Replay, file: str) -> None:
     """Refuse a recording of which nothing was made.
 
     Raises:
-        InputError: if it is one (E0702).
+        InputError: if it is one (E0702), or what it could not be read for.
     """
     if replay.outcome.events or replay.outcome.fault:
         return
+    if replay.cut is not None:
+        raise replay.cut
     if replay.raises:
         message = "nothing that is recorded here can be raised on this machine"
-        found, hint = _unmade(replay.unmade), "record on a machine with the same devices"
+        found, hint = _unmade(replay.unmade), "record on a machine with the same devices and CPUs"
     else:
         message, found, hint = "no raise is recorded here", "", "`irqframe run --trace FILE` records them"
     raise InputError([Finding("E0702", message, Span(file), found=found, hint=hint)])
@@ -96,7 +109,8 @@ def refuse_nothing(replay: Replay, file: str) -> None:
 def print_replay(replay: Replay) -> None:
     """Print how a replay compares with its recording, to standard output."""
     made = replay.outcome.events
-    click.echo(f"recording: {counted(replay.raises, 'raise')}, {made} made again")
+    part = "" if _is_whole(replay) else " as far as it was read"
+    click.echo(f"recording{part}: {counted(replay.raises, 'raise')}, {made} made again")
     if replay.unmade:
         click.echo(f"  not made: {_unmade(replay.unmade)}")
     for what, (recorded, done) in (("moves", replay.moves), ("CPUs off and on", replay.switches)):
@@ -111,7 +125,9 @@ def print_replay(replay: Replay) -> None:
     if not differ:
         click.echo("  every source of this machine was raised and delivered as often as recorded")
     if replay.contradictions:
-        click.echo(f"  the recording contradicts itself: {counted(replay.contradictions, 'outcome')} cannot be")
+        click.echo(
+            f"  the recording contradicts itself: {counted(replay.contradictions, 'outcome')} not of what came before"
+        )
 
 
 def replay_json(replay: Replay, file: str) -> dict[str, Any]:
@@ -119,6 +135,7 @@ def replay_json(replay: Replay, file: str) -> dict[str, Any]:
     compared = replay.compared()
     return {
         "file": file,
+        "whole": _is_whole(replay),
         "raises": replay.raises,
         "made": replay.outcome.events,
         "not_made": [
@@ -139,13 +156,18 @@ def replay_json(replay: Replay, file: str) -> dict[str, Any]:
     }
 
 
-def _unmade(unmade: Mapping[tuple[str, str], int]) -> str:
+def _is_whole(replay: Replay) -> bool:
+    """Whether all of the recording was read."""
+    return replay.cut is None and not replay.outcome.fault
+
+
+def _unmade(unmade: Mapping[tuple[str | None, str], int]) -> str:
     """Raises that could not be made: "2 of gpu, 1 of others (the machine has no such source)"."""
     reasons: dict[str, list[str]] = {}
     rest: dict[str, int] = {}
     for (name, reason), times in unmade.items():
         named = reasons.setdefault(reason, [])
-        if name and len(named) < NAMES:
+        if name is not None and len(named) < NAMES:
             named.append(f"{times} of {legible(name[:NAME_MAX])}")
         else:
             rest[reason] = rest.get(reason, 0) + times

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from irqframe.cli._findings import json_of, show_findings
 from irqframe.cli._machines import MACHINE, irqchip_option, machine_of
 from irqframe.cli._reading import Reading, reading_options
 from irqframe.cli._replay import (
@@ -24,12 +25,13 @@ from irqframe.cli._replay import (
 )
 from irqframe.cli._report import print_report, report_json
 from irqframe.cli._vm_options import names, pairs, recorder, vm_options
+from irqframe.cli._words import counted
 from irqframe.errors import GuestError, InputError, PluginError
 
 if TYPE_CHECKING:
     from irqframe.guest import Driver, Outcome, Replay, Script, Watcher
     from irqframe.machine import Machine
-    from irqframe.observe import Recorder
+    from irqframe.observe import Recorder, Steps
     from irqframe.vm import Vm
 
 
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
     type=click.Choice(["trace"]),
     help="Wrap the flow: record every call of a callback, to --trace or standard error.",
 )
-@click.option("--trace", metavar="FILE", help="Record raises, deliveries, traps as JSON lines.")
+@click.option("--trace", metavar="FILE", help="Record raises, deliveries, moves, CPUs off and on, traps as JSON lines.")
 @click.option("--replay", metavar="FILE", help="Raise again what --trace recorded, on this or another machine.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def run(
@@ -79,32 +81,40 @@ def run(
     fails nothing, for another irqchip may coalesce otherwise.
     """
     if replay is not None:
-        refuse_options(replay, machine)
+        refuse_options(replay, machine, trace)
     target = machine_of(machine, irqchip, reading)
     chosen = names(quirks)
     with ExitStack() as stack:
+        # The recording first: the trace's file is emptied when it is opened.
+        steps = None if replay is None else stack.enter_context(recording(replay))
         record = recorder(stack, trace) if trace or wrap else None
         vm = _vm(target, chosen, pairs(options), record, wrap)
         started = time.perf_counter()
-        if replay is None:
+        if steps is None:
             again, outcome = None, _work(target, vm, events, seed, record)
         else:
-            again = _replay(target, vm, replay, record)
+            again = _replay(target, vm, steps, record)
             outcome = again.outcome
         seconds = time.perf_counter() - started
     if as_json:
         report = report_json(target, outcome, seed if again is None else None, chosen, seconds)
-        compared = {} if again is None else {"recording": replay_json(again, str(replay))}
-        click.echo(json.dumps({**report, **compared}, indent=2))
+        if again is not None:
+            findings = () if again.cut is None else again.cut.findings
+            report |= {"recording": replay_json(again, str(replay)), "findings": [json_of(one) for one in findings]}
+        click.echo(json.dumps(report, indent=2))
     else:
         print_report(target, outcome, chosen)
         if again is not None:
             print_replay(again)
+    cut = None if again is None else again.cut
     if outcome.fault:
         click.echo(f"irqframe: error: {outcome.fault}", err=True)
-    elif not as_json:
-        click.echo(f"{outcome.events} events in {seconds:.2f} s: {outcome.events / seconds:,.0f} events/s", err=True)
-    return int(bool(outcome.fault))
+    elif not as_json and not cut:
+        rate = f"{outcome.events / seconds:,.0f} events/s"
+        click.echo(f"{counted(outcome.events, 'event')} in {seconds:.2f} s: {rate}", err=True)
+    if cut is not None:
+        show_findings(cut.findings)
+    return int(bool(outcome.fault or cut))
 
 
 def _vm(machine: Machine, quirks: list[str], options: dict[str, str], record: Recorder | None, wrap: str | None) -> Vm:
@@ -138,15 +148,15 @@ def _work(machine: Machine, vm: Vm, events: int, seed: int, record: Recorder | N
         return workload.outcome
 
 
-def _replay(machine: Machine, vm: Vm, path: str, record: Recorder | None) -> Replay:
+def _replay(machine: Machine, vm: Vm, steps: Steps, record: Recorder | None) -> Replay:
     from irqframe.flow import blaming
     from irqframe.guest import Replay
 
     if not vm.flow.has("guest_driver"):
         refuse_bare(machine.irqchip)
-    with recording(path) as steps, vm.adopted(), blaming(machine.chip, machine.irqchip):
+    with vm.adopted(), blaming(machine.chip, machine.irqchip):
         replay = Replay(machine, vm, _driver(machine, vm), _watcher(vm, record))
-        with _progress(size_of(path), in_bytes=True) as tell, suppress(GuestError):
+        with _progress(size_of(steps.file), in_bytes=True) as tell, suppress(GuestError):
             replay.run(steps, tell and (lambda: tell(steps.read)))
         _end(machine, vm, replay)
         refuse_nothing(replay, steps.file)

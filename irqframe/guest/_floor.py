@@ -1,7 +1,9 @@
-"""The floor of a workload: devices raise, CPUs take, interrupts move; each step entered into the accounts.
+"""The floor of a script: devices raise, CPUs take, interrupts move; each step entered into the accounts.
 
 1. One thread runs every CPU. A CPU takes interrupts when it was kicked, or when something is still waiting after that.
 2. After `serve` nothing may wait: what does is lost.
+3. What runs for every interrupt fetches a callable before it calls it (`fire = device.fire`): a call straight off the
+   attribute is one that the interpreter does not specialise.
 """
 
 from __future__ import annotations

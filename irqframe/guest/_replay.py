@@ -19,6 +19,7 @@ from functools import partial
 from itertools import cycle
 from typing import Final
 
+from irqframe.errors import InputError
 from irqframe.guest._cpu import ScriptedCpu
 from irqframe.guest._devices import Device, EdgeOutput, MessageOutput
 from irqframe.guest._driver import Driver
@@ -61,7 +62,8 @@ class Replay(Script):
         raises: how many the recording has.
         moves: how many it has, and how many of these were made.
         switches: likewise, CPUs off and on.
-        unmade: raises that could not be made, by source and reason; "" stands for further sources.
+        unmade: raises that could not be made, by source and reason; None stands for further sources.
+        cut: why the recording could not be read to its end (an error of `steps`), or None; what stood before was made.
     """
 
     def __init__(self, machine: Machine, vm: Vm, driver: Driver, watch: Watcher | None = None) -> None:
@@ -69,7 +71,8 @@ class Replay(Script):
         self.raises = 0
         self.moves = [0, 0]
         self.switches = [0, 0]
-        self.unmade: Counter[tuple[str, str]] = Counter()
+        self.unmade: Counter[tuple[str | None, str]] = Counter()
+        self.cut: InputError | None = None
         self._floor = Floor(vm, driver, cycle(_CHANCES).__next__, watch, self.outcome)
         self._meanings = Meanings(machine, vm, self._floor)
         # The floor's, before it is ours.
@@ -101,7 +104,6 @@ class Replay(Script):
         Raises:
             GuestError: as for `Workload.run`.
             PluginError: likewise.
-            InputError: what `steps` raises.
         """
         return self._perform(self._floor, partial(self._follow, steps, progress))
 
@@ -126,6 +128,17 @@ class Replay(Script):
 
     def _follow(self, steps: Iterable[Step], progress: Callable[[], None] | None) -> None:
         self._meanings = Meanings(self._machine, self._vm, self._floor)
+        try:
+            try:
+                self._make(steps, progress)
+            except InputError as error:
+                self.cut = error
+            self._let_run()
+            self._floor.serve()
+        finally:
+            self._meanings.recordings.replay()
+
+    def _make(self, steps: Iterable[Step], progress: Callable[[], None] | None) -> None:
         meaning, recordings = self._meanings.of, self._meanings.recordings
         records, heard = recordings.records, self._heard
         last: Act | None = None
@@ -151,9 +164,6 @@ class Replay(Script):
                 last = None
             if len(records) >= _BYTES:
                 recordings.replay()
-        self._let_run()
-        self._floor.serve()
-        recordings.replay()
 
     # The guest runs
 
@@ -282,7 +292,7 @@ class Replay(Script):
         floor.waiting = sum(device.waiting[cpu] for device in devices for cpu in floor.online)
 
     def _leave_out(self, name: str, reason: str) -> None:
-        key = (name, reason)
+        key: tuple[str | None, str] = (name, reason)
         if key not in self.unmade and len(self.unmade) >= UNMADE:
-            key = ("", reason)
+            key = (None, reason)
         self.unmade[key] += 1

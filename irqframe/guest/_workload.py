@@ -30,6 +30,7 @@ from irqframe.vm import Vm
 BURST: Final = 4
 """Most raises before the guest gets to run."""
 BURSTS: Final = tuple(range(1 + most) for most in range(BURST))
+"""What is gone through for a burst of each length."""
 MOVES: Final = 200
 """How many affinity moves a run has, at most one per 50 events."""
 PROGRESS: Final = 100
@@ -102,6 +103,7 @@ class Workload(Script):
             if outcome.events >= move_at:
                 move_at += every
                 self._move_one(floor)
+            # As `_serve`, which is a call more for every burst.
             self._bursts += 1
             if self._bursts % LOOKS:
                 serve()

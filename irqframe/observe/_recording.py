@@ -29,22 +29,23 @@ STEPS: Final = ("raise", "deliver", "move", "off", "on")
 TRAPS: Final = ("hypercall", "mmio read", "mmio write", "sysreg read", "sysreg write")
 """Kinds that are traps."""
 
-_TEXT: Final = rb"[ !#-\[\]-~]*"
+_TEXT: Final = rb"[ !#-\[\]-~]{0,65000}"  # with all that stands around it no more than LINE_MAX
+_NUMBER: Final = rb"-?(?:0|[1-9]\d{0,19})"
 
 
 def _line(kind: bytes, source: bytes = _TEXT) -> bytes:
-    return (
-        rb'\{"ns": -?\d{1,20}, "vcpu": ' + kind + rb'", "intid": -?\d{1,10}, "source": "' + source + rb'"\}\n'
-    )  # `kind` begins with the vCPU's number
+    """A line; `kind` begins with the vCPU's number."""
+    head = rb'\{"ns": ' + _NUMBER + rb', "vcpu": ' + kind
+    return head + rb'", "intid": ' + _NUMBER + rb', "source": "' + source + rb'"\}\n'
 
 
 def _of(kinds: tuple[str, ...]) -> bytes:
     return b"(?:" + "|".join(kinds).encode() + b")"
 
 
-_TRAP: Final = _line(rb'-?\d{1,5}, "kind": "' + _of(TRAPS))
-_CALL: Final = _line(rb'-?\d{1,5}, "kind": "(?!' + _of(STEPS + TRAPS) + rb'")[a-z_]+')
-_STEP: Final = _line(rb'(-?\d{1,5}), "kind": "(' + _of(STEPS) + rb")", b"(" + _TEXT + b")")
+_TRAP: Final = _line(_NUMBER + rb', "kind": "' + _of(TRAPS))
+_CALL: Final = _line(_NUMBER + rb', "kind": "(?!' + _of(STEPS + TRAPS) + rb'")[a-z_]+')
+_STEP: Final = _line(b"(" + _NUMBER + rb'), "kind": "(' + _of(STEPS) + rb")", b"(" + _TEXT + b")")
 _PASSED: Final = b"(?:(" + _TRAP + b")|" + _CALL + b")"
 _LINES: Final = re.compile(rb"^(?:" + _PASSED + rb"*" + _STEP + rb"|" + _PASSED + rb"+)", re.MULTILINE)
 

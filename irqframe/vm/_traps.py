@@ -105,8 +105,14 @@ class HypercallBus:
         Returns:
             x0 to x3 afterwards.
         """
-        served = self._count(vcpu, fid)
-        return NOT_SUPPORTED if served is None else served.handler(vcpu, x1, x2, x3)
+        try:
+            served = vcpu.hypercalls[fid]
+        except KeyError:
+            served = None
+        if served is None:
+            return self._first_call(vcpu, fid, x1, x2, x3)
+        served.times += 1
+        return served.handler(vcpu, x1, x2, x3)
 
     def observed_call(
         self, observer: TrapObserver, vcpu: VCpu, fid: int, x1: int, x2: int, x3: int
@@ -116,11 +122,15 @@ class HypercallBus:
         observer(vcpu, "hypercall", self.name(fid))
         return NOT_SUPPORTED if served is None else served.handler(vcpu, x1, x2, x3)
 
+    def _first_call(self, vcpu: VCpu, fid: int, x1: int, x2: int, x3: int) -> tuple[int, int, int, int]:
+        served = self._count(vcpu, fid)
+        return NOT_SUPPORTED if served is None else served.handler(vcpu, x1, x2, x3)
+
     def _count(self, vcpu: VCpu, fid: int) -> Served | None:
         if fid not in self._functions:
             vcpu.unknown_hypercalls += 1
             return None
-        served = vcpu.hypercalls.get(fid) or self.served(vcpu, fid)
+        served = self.served(vcpu, fid)
         served.times += 1
         return served
 

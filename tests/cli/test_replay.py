@@ -106,6 +106,7 @@ def test_a_recording_may_come_from_a_pipe(process: Process, rvic_dts: Path, trac
     bad = process("run", rvic_dts, "--replay", "-", stdin=GOOD.encode() + b"nothing\n")
     assert bad.returncode == 1
     assert bad.stderr.startswith(b"<stdin>:2:1: error[E0701]: this line is no JSON\n")
+    assert b"recording as far as it was read: 1 raise, 1 made again\n" in bad.stdout
 
 
 @pytest.mark.parametrize(
@@ -123,6 +124,28 @@ def test_options_that_exclude_each_other(
     assert result.stderr.endswith(f"Error: {message}\n")
 
 
+def test_the_recording_is_not_overwritten(irqframe: Run, rvic_dts: Path, trace: Path, tmp_path: Path) -> None:
+    before, link, fresh = trace.read_bytes(), tmp_path / "link", tmp_path / "fresh"
+    link.symlink_to(trace)
+    for name in (trace, link):
+        result = irqframe("run", rvic_dts, "--replay", trace, "--trace", name)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr.endswith("Error: --trace would overwrite what --replay reads\n")
+        assert trace.read_bytes() == before
+    fresh.write_text("kept")
+    assert irqframe("run", rvic_dts, "--replay", tmp_path / "missing", "--trace", fresh).returncode == 1
+    assert fresh.read_text() == "kept"
+
+
+def test_a_fault_ends_the_comparison_too(irqframe: Run, rvic_dts: Path, trace: Path) -> None:
+    """What was read before it counts on both sides."""
+    result = irqframe("run", rvic_dts, "--replay", trace, "--quirks", "as-is", "--json")
+    assert result.returncode == 1
+    told = json.loads(result.stdout)["recording"]
+    assert told["whole"] is False
+    assert any(source["delivered"]["recorded"] for source in told["sources"])
+
+
 def test_standard_input_is_one_of_the_two(irqframe: Run) -> None:
     result = irqframe("run", "-", "--replay", "-")
     assert result.returncode == 2
@@ -130,26 +153,34 @@ def test_standard_input_is_one_of_the_two(irqframe: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "first"),
+    ("text", "first", "made"),
     [
-        (b"", "error[E0702]: no raise is recorded here"),
-        (GOOD.replace("IPI 0", "gpu").encode(), "error[E0702]: nothing that is recorded here can be raised"),
-        (GOOD.encode() * 3 + b"{}\n", ":4:1: error[E0701]: this line is no event"),
-        (GOOD.encode() + b"\x00" * 3_000_000, ":2:1: error[E0701]: this line is longer than 64 KiB"),
-        (GOOD.encode() + b"\xff\n", ":2:1: error[E0002]: this is not UTF-8 text"),
-        (b"\n", ":1:1: error[E0701]: this line is no JSON"),
+        (b"", "error[E0702]: no raise is recorded here", 0),
+        (GOOD.replace("IPI 0", "gpu").encode(), "error[E0702]: nothing that is recorded here can be raised", 0),
+        (GOOD.encode() * 3 + b"{}\n", ":4:1: error[E0701]: this line is no event", 3),
+        (GOOD.encode() + b"\x00" * 3_000_000, ":2:1: error[E0701]: this line is longer than 64 KiB", 1),
+        (GOOD.encode() + b"\xff\n", ":2:1: error[E0002]: this is not UTF-8 text", 1),
+        (GOOD.encode() + GOOD.replace("IPI 0", "x" * 70_000).encode(), ":2:1: error[E0701]: this line is longer", 1),
+        (GOOD.encode() + GOOD.replace("IPI 0", "é" * 40_000).encode(), ":2:1: error[E0701]: this line is longer", 1),
+        (GOOD.replace('"vcpu": 0', '"vcpu": 007').encode(), ":1:20: error[E0701]: this line is no JSON", 0),
+        (b"\n", ":1:1: error[E0701]: this line is no JSON", 0),
     ],
-    ids=["empty", "no source", "no event", "huge", "no text", "blank"],
+    ids=["empty", "no source", "no event", "huge", "no text", "long", "long beyond ASCII", "zeros", "blank"],
 )
-def test_a_bad_recording_ends_with_1(irqframe: Run, rvic_dts: Path, tmp_path: Path, text: bytes, first: str) -> None:
+def test_a_bad_recording_ends_with_1(
+    irqframe: Run, rvic_dts: Path, tmp_path: Path, text: bytes, first: str, made: int
+) -> None:
+    """What stood before the bad line is replayed and told."""
     path = tmp_path / "bad"
     path.write_bytes(text)
     result = irqframe("run", rvic_dts, "--replay", path)
-    assert (result.returncode, result.stdout) == (1, "")
+    assert (result.returncode, bool(result.stdout)) == (1, made > 0)
+    assert not made or f"\nrecording as far as it was read: {made} raise" in result.stdout
     assert first in result.stderr.splitlines()[0] and result.stderr.startswith(str(path))
     assert result.stderr.endswith("\n1 error\n") and len(result.stderr) < 1000
     told = json.loads(irqframe("run", rvic_dts, "--json", "--replay", path).stdout)
     assert [finding["span"]["file"] for finding in told["findings"]] == [str(path)]
+    assert ("recording" in told) == (made > 0)
 
 
 @pytest.mark.parametrize(("name", "why"), [("missing", "No such file or directory"), (".", "Is a directory")])

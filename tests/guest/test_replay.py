@@ -233,7 +233,7 @@ def test_what_cannot_be_made_is_counted(steps: list[Step], reason: str) -> None:
 def test_sources_that_do_not_exist_are_named_up_to_a_number() -> None:
     replay = replayed(on("gicv2"), (step("raise", f"gpu{number} LATCHED") for number in range(1000)))
     assert len(replay.unmade) == module.UNMADE + 1
-    assert replay.unmade["", module.NO_SOURCE] == 1000 - module.UNMADE
+    assert replay.unmade[None, module.NO_SOURCE] == 1000 - module.UNMADE
     assert sum(replay.unmade.values()) == replay.raises == 1000
 
 
