@@ -105,14 +105,13 @@ def records() -> bytes:
     return b"".join(each)
 
 
-def replaying(make: Any) -> Callable[[], None]:
+def replaying(make: Any, trace: bytes, out: array[int]) -> Callable[[], None]:
     """The records, all in one call."""
-    trace, out = records(), array("i", bytes(3 * 4 * EVENTS))
     targets = [make.LowestFirst(INTIDS, 0) for _ in range(VCPUS)]
     return lambda: make.replay(targets, trace, out)
 
 
-def c_loop() -> Callable[[], None] | None:
+def c_loop(trace: bytes, out: array[int]) -> Callable[[], None] | None:
     """The same in C, without checks and counters; None without a compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
@@ -124,7 +123,6 @@ def c_loop() -> Callable[[], None] | None:
         library = ctypes.CDLL(str(built))
     library.make.restype = ctypes.c_void_p
     targets = ctypes.c_void_p(library.make(ctypes.c_size_t(VCPUS)))
-    trace, out = records(), array("i", bytes(3 * 4 * EVENTS))
     into = ctypes.c_void_p(out.buffer_info()[0])
     count = ctypes.c_size_t(3 * EVENTS)
 
@@ -137,15 +135,17 @@ def c_loop() -> Callable[[], None] | None:
 
 def cases() -> Iterator[tuple[str, Callable[[], None]]]:
     """Everything that is measured."""
+    # The same buffers for everybody: where they lie in memory changes what it costs to go through them.
+    trace, out = records(), array("i", bytes(3 * 4 * EVENTS))
     for name, make in makes().items():
         yield f"{name} cycle", cycles(Table(make.LowestFirst(INTIDS, 0)), INTIDS - 2)
         yield f"{name} select 1", selecting(make, 1)
         yield f"{name} select 1020", selecting(make, GIC_INTIDS)
-        yield f"{name} replay", replaying(make)
+        yield f"{name} replay", replaying(make, trace, out)
     yield "Python empty", cycles(Table(Empty()), INTIDS - 2)
     if _native is not None:
         yield "compiled empty", cycles(Table(_native.Empty()), INTIDS - 2)
-    loop = c_loop()
+    loop = c_loop(trace, out)
     if loop is not None:
         yield "C loop", loop
 
