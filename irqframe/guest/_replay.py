@@ -74,7 +74,8 @@ class Replay(Script):
         self.unmade: Counter[tuple[str | None, str]] = Counter()
         self.cut: InputError | None = None
         self._floor = Floor(vm, driver, cycle(_CHANCES).__next__, watch, self.outcome)
-        self._meanings = Meanings(machine, vm, self._floor)
+        # From the boot on, which finds the devices.
+        self._meanings: Meanings | None = None
         # The floor's, before it is ours.
         self._take = driver.handler
         driver.handler = self._handle
@@ -110,14 +111,14 @@ class Replay(Script):
     @property
     def contradictions(self) -> int:
         """Recorded raises whose outcome does not follow from what was raised and delivered before them."""
-        return self._meanings.recordings.contradictions
+        return 0 if self._meanings is None else self._meanings.recordings.contradictions
 
     def compared(self) -> list[Compared]:
         """Every source that the recording or the replay has raised, in the order of the accounts."""
-        said = {
-            one.name: one
-            for one in (*self._meanings.recordings.sources, *(one[2] for one in self._meanings.unused.values()))
-        }
+        if self._meanings is None:
+            return []
+        unused = (recorded for _, _, recorded in self._meanings.unused.values())
+        said = {one.name: one for one in (*self._meanings.recordings.sources, *unused)}
         rows = []
         for account in self.outcome.accounts:
             recorded = said.get(account.name)
@@ -127,19 +128,19 @@ class Replay(Script):
         return rows
 
     def _follow(self, steps: Iterable[Step], progress: Callable[[], None] | None) -> None:
-        self._meanings = Meanings(self._machine, self._vm, self._floor)
+        meanings = self._meanings = Meanings(self._machine, self._vm, self._floor)
         try:
             try:
-                self._make(steps, progress)
+                self._make(steps, meanings, progress)
             except InputError as error:
                 self.cut = error
             self._let_run()
             self._floor.serve()
         finally:
-            self._meanings.recordings.replay()
+            meanings.recordings.replay()
 
-    def _make(self, steps: Iterable[Step], progress: Callable[[], None] | None) -> None:
-        meaning, recordings = self._meanings.of, self._meanings.recordings
+    def _make(self, steps: Iterable[Step], meanings: Meanings, progress: Callable[[], None] | None) -> None:
+        meaning, recordings = meanings.of, meanings.recordings
         records, heard = recordings.records, self._heard
         last: Act | None = None
         hear, does = Do.HEAR, self._does
@@ -242,6 +243,7 @@ class Replay(Script):
 
     def _raise_unused(self, act: Act) -> None:
         self.raises += 1
+        assert self._meanings is not None
         gsi, account, recorded = self._meanings.unused[act.name]
         recorded.raised += 1
         if account.raised:

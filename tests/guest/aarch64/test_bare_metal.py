@@ -28,7 +28,9 @@ TESTDEV = Device(
     msi=True,
 )
 
-needs_compiled = pytest.mark.skipif(available_make() is not Make.COMPILED, reason="the engine in C is not built")
+needs_compiled = pytest.mark.skipif(
+    available_make() is not Make.COMPILED, reason="the engine in C is not built, or not wanted"
+)
 
 
 class Printed:

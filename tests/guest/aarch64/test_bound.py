@@ -21,7 +21,9 @@ from irqframe.guest.aarch64._bound import (
 from irqframe.guest.aarch64._encodings import pack
 from irqframe.guest.aarch64._engine import IRQ, Stop
 
-pytestmark = pytest.mark.skipif(available_make() is not Make.COMPILED, reason="the engine in C is not built")
+pytestmark = pytest.mark.skipif(
+    available_make() is not Make.COMPILED, reason="the engine in C is not built, or not wanted"
+)
 
 MASK64 = (1 << 64) - 1
 DEVICE = 0x0900_0000
