@@ -116,46 +116,42 @@ class Bank:
         """Bitmap of what reads as pending."""
         return self.latch | self.line & ~self.edge
 
-    # Several threads change a shared bank. A bitmap is changed by one augmented assignment that calls nothing, here and
-    # below: the holder of CPython's GIL keeps it through that, but not through a `setattr` of what `getattr` gave.
+    # Several threads change a shared bank. A bitmap is changed by one assignment that calls nothing, here and below:
+    # the holder of CPython's GIL keeps it through that, but not through a `setattr` of what `getattr` gave.
 
     # Properties, several interrupts at once
 
     def set(self, name: str, bits: int) -> None:
-        """Set bits of one of the `BITMAPS`."""
-        if name == "active":
-            self.active |= bits
-        elif name == "enabled":
-            self.enabled |= bits
-        elif name == "latch":
-            self.latch |= bits
-        elif name == "line":
-            self.line |= bits
-        elif name == "edge":
-            self.edge |= bits
-        elif name == "group":
-            self.group |= bits
-        elif name == "owed":
-            self.owed |= bits
-        else:
-            raise AttributeError(f"a Bank has no bitmap {name!r}")
+        """Set bits of one of the `BITMAPS`.
+
+        Raises:
+            AttributeError: for any other name.
+        """
+        self._change(name, -1, bits)
 
     def clear(self, name: str, bits: int) -> None:
-        """Clear bits of one of the `BITMAPS`."""
+        """Clear bits of one of the `BITMAPS`.
+
+        Raises:
+            AttributeError: for any other name.
+        """
+        self._change(name, ~bits, 0)
+
+    def _change(self, name: str, keep: int, bits: int) -> None:
         if name == "active":
-            self.active &= ~bits
+            self.active = self.active & keep | bits
         elif name == "enabled":
-            self.enabled &= ~bits
+            self.enabled = self.enabled & keep | bits
         elif name == "latch":
-            self.latch &= ~bits
+            self.latch = self.latch & keep | bits
         elif name == "line":
-            self.line &= ~bits
+            self.line = self.line & keep | bits
         elif name == "edge":
-            self.edge &= ~bits
+            self.edge = self.edge & keep | bits
         elif name == "group":
-            self.group &= ~bits
+            self.group = self.group & keep | bits
         elif name == "owed":
-            self.owed &= ~bits
+            self.owed = self.owed & keep | bits
         else:
             raise AttributeError(f"a Bank has no bitmap {name!r}")
 
